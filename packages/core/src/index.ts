@@ -1,0 +1,44 @@
+export { type Form, parseForm, readForm, readJson } from './body.ts'
+export { challenge } from './challenge.ts'
+export { type Clock, epochSeconds, systemClock } from './clock.ts'
+export { assertRoutesCovered } from './coverage.ts'
+export {
+  type DecisionEvent,
+  decide,
+  decisionEvent,
+  type GuardFailedEvent,
+  guardFailedEvent,
+  settle,
+  type Verdict,
+} from './decide.ts'
+export type { Continue, Decision, Endpoint, Guard, HeaderList, Outcome, Reason, Refusal, Reply } from './decision.ts'
+export type { EndpointRoute, RouteInfo } from './endpoint.ts'
+export { CoreError, type CoreErrorCode, PortcullisError } from './errors.ts'
+export { defineEvent, EVENTS_CHANNEL, type EventContext, type EventType, type SecurityEvent, subscribe } from './events.ts'
+export { correlationId, facts, principalOf } from './facts.ts'
+export { type MergedHeaders, mergeHeaders } from './headers.ts'
+export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts'
+export {
+  type AuthenticatedOptions,
+  authenticated,
+  open,
+  type RoutePolicy,
+  requirePrincipal,
+  type StepUp,
+  stepUpRefusal,
+} from './policy.ts'
+export type { Principal } from './principal.ts'
+export { json, type Problem, problem } from './problem.ts'
+export { type ClientResolver, type Connection, parseAddress, trustedProxies } from './proxies.ts'
+export { createSealer, type Sealer, SealerError, type SealerErrorCode } from './sealer.ts'
+export type { Collection, CollectionDeclaration, Json, Page, Store, Stored, WriteOptions } from './store.ts'
+export {
+  type CheckedWrite,
+  checkId,
+  checkIndexKey,
+  checkPage,
+  checkWrite,
+  normalizeDeclaration,
+  sameDeclaration,
+} from './store-contract.ts'
+export type { Client, MatchedRoute, RequestBody, RequestHeaders, RequestView } from './view.ts'

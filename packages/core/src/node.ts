@@ -1,0 +1,6 @@
+export { answer, type EndpointFailedEvent, endpointFailedEvent } from './answer.ts'
+export { createEntrance, type Entrance, type EntranceOptions, type UndecidedEvent, undecidedEvent } from './entrance.ts'
+export { locate } from './locate.ts'
+export { isEntrance, markEntrance, markPolicy, policyOf } from './marks.ts'
+export { NodeView, viewOf } from './node-view.ts'
+export { type HeaderPort, nodeHeaderPort, putHeaders } from './put-headers.ts'
