@@ -1,0 +1,30 @@
+import type { Collection, Store } from '@portcullis/core'
+import type { TotpParameters } from './hotp.ts'
+
+/** A secret as it is kept, with the parameters that its authenticator was told. */
+export type Factor = TotpParameters & {
+  /** Sealed for {@link sealContext}. */
+  readonly secret: string
+}
+
+/** What is kept for an account. */
+export type TotpRecord = {
+  readonly active?: Factor & {
+    /** The last step that was accepted; −1: none yet. */
+    readonly lastStep: number
+  }
+  readonly pending?: Factor & {
+    /** Milliseconds since the epoch. */
+    readonly expiresAt: number
+  }
+}
+
+/** @param store where the collection `mfa.totp` lies, one record for each account */
+export function totpRecords(store: Store): Collection<TotpRecord> {
+  return store.collection<TotpRecord>({ name: 'mfa.totp' })
+}
+
+/** Binds a sealed secret to its account: copied into somebody else's record it does not open. */
+export function sealContext(account: string): string {
+  return `mfa.totp:${account}`
+}
