@@ -1,0 +1,6 @@
+export type { SameSite } from './cookie.ts'
+export { SessionError, type SessionErrorCode } from './errors.ts'
+export { type SessionEnd, type SessionEvent, sessionEnded, sessionRotated, sessionStarted } from './events.ts'
+export { type SessionFacts, type SessionGuardOptions, type SignedInSession, session } from './guard.ts'
+export type { IssuedSession, RotateOptions, Session, UpdateResult } from './session.ts'
+export { createSessions, type EndAllOptions, type Sessions, type SessionsOptions } from './sessions.ts'
