@@ -3,8 +3,7 @@ import { CoreError } from './errors.ts'
 import type { Principal } from './principal.ts'
 
 /**
- * A `WWW-Authenticate` line in the scheme that the caller used (RFC 9110 §11.6.1); none for a principal without a scheme,
- * such as a cookie session.
+ * A `WWW-Authenticate` line in the scheme that the caller used (RFC 9110 §11.6.1); none for a principal without a scheme.
  * @throws CoreError `core.header_invalid` when a value can't stand in a quoted string
  */
 export function challenge(of: Pick<Principal, 'challenge'>, params: Readonly<Record<string, string>>): HeaderList {

@@ -90,13 +90,21 @@ function resume(
     // The client has left while a guard was awaited: nobody is there to answer, so nothing further is asked.
     if (state.outcome !== undefined) return abandoned
   }
-  return allowed(req, state, policy, reason, headers)
+  try {
+    return allowed(req, state, policy, reason, headers)
+  } catch (error) {
+    // A reason's message may be a getter, and this one threw: the route's rule has not been told, so it has not been applied.
+    return failed(req, state, policy?.guard ?? unnamed, policy, error, headers)
+  }
 }
+
+const unnamed: Guard = () => ({ type: 'continue' })
 
 const abandoned: Verdict = { type: 'reply', headers: none, reply: { status: 499 } }
 
-function isPromise(decision: Decision | Promise<Decision>): decision is Promise<Decision> {
-  return typeof (decision as { then?: unknown }).then === 'function'
+/** Whether something has to be waited for. */
+export function isPromise<T extends object>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown }).then === 'function'
 }
 
 /** Takes in what a guard let through. */

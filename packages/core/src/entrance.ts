@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type Clock, systemClock } from './clock.ts'
 import { decide, type Verdict } from './decide.ts'
 import type { Guard } from './decision.ts'
@@ -57,7 +57,7 @@ export function createEntrance(options: EntranceOptions = {}): Entrance {
   }
 }
 
-/** The tripwire. It stands at the three methods through which every answer of `node:http` leaves. */
+/** The tripwire. It stands at the methods through which every answer of `node:http` leaves. */
 function watch(view: NodeView, res: ServerResponse, replace: boolean, clock: Clock): void {
   const { writeHead, write, end, flushHeaders } = res
   let tripped: boolean | undefined
@@ -69,26 +69,51 @@ function watch(view: NodeView, res: ServerResponse, replace: boolean, clock: Clo
       undecidedEvent.publish({ method: view.method, status, replaced: replace }, { request: view, clock })
     }
     tripped = undecided && replace
+    // At once, and not when the handler ends: a stream may never end.
+    if (tripped) sendInstead()
     return tripped
+  }
+  const sendInstead = (): void => {
+    const { headers = [], body = '' } = undecidedReply
+    for (const name of res.getHeaderNames()) res.removeHeader(name)
+    restoreHeaders(view, res)
+    for (const [name, value] of headers) res.setHeader(name, value)
+    res.setHeader('Content-Length', Buffer.byteLength(body))
+    res.statusMessage = STATUS_CODES[500] ?? ''
+    writeHead.call(res, 500)
+    end.call(res, body, 'utf8')
   }
   res.writeHead = function guardedWriteHead(this: ServerResponse, status: number, ...rest: unknown[]) {
     if (trips(status)) return this
+    // An error page may start from a clean slate, as Koa's does; what guards said goes out whoever answers.
+    if (status >= 400 && !rest.some((arg) => typeof arg === 'object' && arg !== null)) restoreHeaders(view, this)
     return (writeHead as (...args: unknown[]) => ServerResponse).call(this, status, ...rest)
   } as typeof res.writeHead
   res.write = function guardedWrite(this: ServerResponse, ...args: unknown[]) {
-    return trips(this.statusCode) ? true : (write as (...all: unknown[]) => boolean).apply(this, args)
+    if (trips(this.statusCode)) return swallow(args)
+    return (write as (...all: unknown[]) => boolean).apply(this, args)
   } as typeof res.write
   res.flushHeaders = function guardedFlush(this: ServerResponse) {
     if (!trips(this.statusCode)) flushHeaders.call(this)
   }
   res.end = function guardedEnd(this: ServerResponse, ...args: unknown[]) {
     if (!trips(this.statusCode)) return (end as (...all: unknown[]) => ServerResponse).apply(this, args)
-    const { headers = [], body } = undecidedReply
-    for (const name of this.getHeaderNames()) this.removeHeader(name)
-    writeHead.call(this, 500, Object.fromEntries(headers))
-    const done = args.find((arg) => typeof arg === 'function')
-    return (end as (...all: unknown[]) => ServerResponse).call(this, body, done)
+    swallow(args)
+    return this
   } as typeof res.end
+}
+
+/** Puts headers of guards on an answer that has lost them. */
+function restoreHeaders(view: NodeView, res: ServerResponse): void {
+  if (res.headersSent) return
+  for (const { name, value } of view.merged.values()) if (!res.hasHeader(name)) res.setHeader(name, value)
+}
+
+/** Takes what a handler writes after the answer was replaced, and tells it that all went well. */
+function swallow(args: readonly unknown[]): true {
+  const done = args.find((arg) => typeof arg === 'function') as (() => void) | undefined
+  if (done) process.nextTick(done)
+  return true
 }
 
 const undecidedReply = problem({

@@ -1,8 +1,10 @@
+import type { EndpointRoute } from './endpoint.ts'
 import type { RoutePolicy } from './policy.ts'
 
 // How an adapter recognises its own functions again when it lists routes. `Symbol.for`: two copies of core agree.
 const POLICY: unique symbol = Symbol.for('portcullis.policy') as never
 const ENTRANCE = Symbol.for('portcullis.entrance')
+const ENDPOINT: unique symbol = Symbol.for('portcullis.endpoint') as never
 
 /** A function that enforces a policy, as an adapter's `guard` returns it. */
 interface GuardedPolicy {
@@ -17,6 +19,16 @@ export function markPolicy<T extends object>(enforcer: T, policy: RoutePolicy): 
 /** The policy that a function enforces. */
 export function policyOf(enforcer: unknown): RoutePolicy | undefined {
   return isObject(enforcer) ? (enforcer as GuardedPolicy)[POLICY] : undefined
+}
+
+/** Hangs an endpoint on the handler that answers with it. */
+export function markEndpoint<T extends object>(handler: T, endpoint: EndpointRoute): T {
+  return Object.defineProperty(handler, ENDPOINT, { value: endpoint })
+}
+
+/** The endpoint that a handler answers with. */
+export function endpointOf(handler: unknown): EndpointRoute | undefined {
+  return isObject(handler) ? (handler as { [ENDPOINT]?: EndpointRoute })[ENDPOINT] : undefined
 }
 
 /** Says that a function is the entrance. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { finished } from 'node:stream'
 import { settle } from './decide.ts'
 import { CoreError } from './errors.ts'
 import { type Carrier, type RequestState, STATE, stateOf } from './facts.ts'
@@ -24,12 +25,13 @@ export class NodeView implements RequestView {
   #client: Client | undefined = undefined
   #body: Promise<RequestBody> | undefined = undefined
   #abort: AbortController | undefined = undefined
-  #left = false
+  #aborted = false
 
   constructor(req: IncomingMessage, res: ServerResponse, resolve: ClientResolver) {
     this.#req = req
     this.#resolve = resolve
-    this.target = req.url ?? '/'
+    // A framework that cuts mount prefixes off `url` keeps what was sent in `originalUrl`.
+    this.target = (req as { originalUrl?: string }).originalUrl ?? req.url ?? '/'
     this.state = stateOf(this)
     // Facts are found on the framework's request as well: all three lead to this object.
     const carrier = req as IncomingMessage & Carrier & { [VIEW]?: NodeView }
@@ -56,10 +58,15 @@ export class NodeView implements RequestView {
     return this.#client
   }
 
+  /** Whether there is nobody left to answer: the client has gone, or has its answer. */
+  get left(): boolean {
+    return this.state.outcome !== undefined
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
-      if (this.#left) this.#abort.abort()
+      if (this.#aborted) this.#abort.abort()
     }
     return this.#abort.signal
   }
@@ -70,39 +77,51 @@ export class NodeView implements RequestView {
   }
 
   async #readBody(limit: number): Promise<RequestBody> {
-    const parsed = this.parsedBody?.()
-    if (parsed !== undefined) return { parsed }
     const req = this.#req
+    // A parser that found nothing to parse leaves `{}` behind on some frameworks: it counts only when it has read the stream.
     if (req.readableDidRead) {
+      const parsed = this.parsedBody?.()
+      if (parsed !== undefined) return { parsed }
       throw new CoreError(
         'core.body_consumed',
         'something read the request body before this endpoint: mount it before the body parser',
       )
     }
     if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
-    const chunks: Buffer[] = []
-    let size = 0
-    try {
-      for await (const chunk of req) {
-        size += (chunk as Buffer).length
-        // Leaving the loop would destroy the socket, and with it the answer: the rest is read and dropped.
-        if (size <= limit) chunks.push(chunk as Buffer)
-        else if (size > 16 * limit) break
-      }
-    } catch (cause) {
-      throw new CoreError('core.body_unreadable', 'the request body ended early', { cause, status: 400 })
-    }
-    if (size > limit) throw tooLarge(limit)
-    return { raw: Buffer.concat(chunks) }
+    return { raw: await readAll(req, limit) }
   }
 
   #close(res: ServerResponse): void {
-    if (!res.writableFinished) {
-      this.#left = true
+    // Node calls an answer finished as well when its socket was destroyed with bytes still waiting in it.
+    const completed = res.writableFinished && !this.#req.socket.destroyed
+    if (!completed) {
+      this.#aborted = true
       this.#abort?.abort()
     }
-    settle(this, { status: res.headersSent ? res.statusCode : undefined, completed: res.writableFinished })
+    settle(this, { status: res.headersSent ? res.statusCode : undefined, completed })
   }
+}
+
+function readAll(req: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const collect = (chunk: Buffer): void => {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= limit) return
+      // Destroying the stream would destroy the socket, and with it the answer: the rest flows off unread.
+      req.removeListener('data', collect)
+      req.resume()
+      chunks.length = 0
+      reject(tooLarge(limit))
+    }
+    req.on('data', collect)
+    finished(req, { writable: false }, (cause) => {
+      if (cause) reject(new CoreError('core.body_unreadable', 'the request body ended early', { cause, status: 400 }))
+      else resolve(Buffer.concat(chunks))
+    })
+  })
 }
 
 function tooLarge(limit: number): CoreError {
