@@ -1,0 +1,18 @@
+import { PortcullisError } from '@portcullis/core'
+
+/** The codes of {@link StoreError}. */
+export type StoreErrorCode =
+  | 'store_sql.options_invalid'
+  | 'store_sql.file_unavailable'
+  | 'store_sql.file_exposed'
+  | 'store_sql.corrupt'
+  | 'store_sql.busy'
+  | 'store_sql.disk_full'
+  | 'store_sql.read_only'
+  | 'store_sql.closed'
+  | 'store_sql.migration_unknown'
+  | 'store_sql.migration_pending'
+  | 'store_sql.failed'
+
+/** The database could not do what it was asked. Messages name what failed, and never an id, a key or a value. */
+export class StoreError extends PortcullisError<StoreErrorCode> {}

@@ -1,0 +1,5 @@
+export { StoreError, type StoreErrorCode } from './errors.ts'
+export type { MigrationStatus } from './migrations.ts'
+export type { Migrations, SqlStore } from './sql-store.ts'
+export { openSqlite, type SqliteOptions } from './sqlite.ts'
+export type { SqliteConnection, SqliteConstructor } from './sqlite-connection.ts'

@@ -1,0 +1,32 @@
+// Runs in a process of its own, bundled by processes.ts: what it does is the first argument, on the file that is the second.
+import Database from 'libsql'
+import { openSqlite } from '../src/index.ts'
+
+const [, , task, filename = '', name = ''] = process.argv
+const store = await openSqlite({ filename, Database, busyTimeout: 30_000 })
+const numbers = store.collection<number>({ name: 'test.numbers', indexes: ['writer'] })
+
+if (task === 'write') {
+  // A line for each write that was acknowledged, until somebody ends the process.
+  for (let n = 0; ; n++) {
+    const id = `${name}-${String(n).padStart(8, '0')}`
+    if (!(await numbers.create(id, n, { index: { writer: name } }))) throw new TypeError('not written')
+    const one = await numbers.get(id)
+    if (!(await numbers.replace(id, one?.version ?? 0, -n, { index: { writer: name } }))) throw new TypeError('not replaced')
+    process.stdout.write(`${id}\n`)
+  }
+}
+if (task === 'open') {
+  await store.prepare()
+  process.stdout.write(`${JSON.stringify(await store.migrations.list())}\n`)
+  await store.close()
+}
+if (task === 'take') {
+  const taken: number[] = []
+  for (let n = 0; n < 300; n++) {
+    const value = await numbers.take(`code-${n}`)
+    if (value !== undefined) taken.push(value)
+  }
+  process.stdout.write(`${JSON.stringify(taken)}\n`)
+  await store.close()
+}
