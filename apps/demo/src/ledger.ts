@@ -1,0 +1,171 @@
+import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
+import { type Clock, type EndpointRoute, type Principal, type RouteInfo, systemClock } from '@portcullis/core'
+import { createTotp } from '@portcullis/mfa'
+import { createAuthorizationServer, type SignIn } from '@portcullis/oauth'
+import { createPasswords } from '@portcullis/password'
+import { byAddress, byPrincipal, createBruteForceGuard, createMemoryRateLimitStore, limit } from '@portcullis/rate-limit'
+import { createSessions } from '@portcullis/sessions'
+import { openSqlite } from '@portcullis/store-sql'
+import {
+  bearer,
+  type Claims,
+  createKeyRing,
+  createRefreshTokens,
+  createVerifier,
+  principalFromClaims,
+  protectedResourceMetadata,
+  protectedResourceMetadataUrl,
+} from '@portcullis/tokens'
+import { crossOriginProtection, httpsOnly, securityHeaders } from '@portcullis/transport'
+import Database from 'libsql'
+import { scopes } from './access.ts'
+import { createAccounts } from './accounts.ts'
+import { apiRoutes } from './api.ts'
+import { createAudit } from './audit.ts'
+import { createClients } from './clients.ts'
+import type { Config } from './config.ts'
+import { openDataDir, openSealer } from './data-dir.ts'
+import type { Application, Assembled } from './http/application.ts'
+import { onExpress } from './http/express.ts'
+import { onFastify } from './http/fastify.ts'
+import { onKoa } from './http/koa.ts'
+import { createInvoices } from './invoices.ts'
+import { refuseSeeded, seed } from './seed.ts'
+import { accountsOf, createSignIn } from './sign-in.ts'
+import { webEndpoints } from './web.ts'
+
+const on = { express: onExpress, fastify: onFastify, koa: onKoa } satisfies Record<
+  Config['framework'],
+  (app: Application) => Promise<Assembled>
+>
+
+/** Ledger, ready to be listened to. */
+export interface Ledger {
+  readonly listener: RequestListener
+  close(): Promise<void>
+}
+
+/**
+ * Builds Ledger as configured.
+ * @throws LedgerError, StoreError, SealerError: a start that fails has changed nothing but the data folder
+ */
+export async function openLedger(config: Config, clock: Clock = systemClock): Promise<Ledger> {
+  const { publicUrl, dataDir } = config
+  await openDataDir(dataDir)
+  const sealer = await openSealer(dataDir)
+  const store = await openSqlite({ filename: join(dataDir, 'ledger.db'), Database, clock })
+
+  // The nouns.
+  const accounts = createAccounts({ store })
+  const clients = createClients({ store, publicUrl })
+  const invoices = createInvoices({ store, clock })
+  const passwords = createPasswords()
+  const totp = createTotp({ store, sealer, issuer: 'Ledger', clock })
+  if (config.seed) await seed({ accounts, clients, invoices, passwords, totp })
+  if (config.production) await refuseSeeded({ accounts, clients })
+  const audit = createAudit({ store, clock, tenantOfSubject: async (id) => (await accounts.find(id))?.tenant })
+
+  // Tokens.
+  const ring = createKeyRing({ store, sealer, clock })
+  await ring.load()
+  const resource = `${publicUrl}/api`
+  const verifier = createVerifier({ issuer: publicUrl, audience: resource, keys: ring.keys, clock })
+  const resourceMetadata = protectedResourceMetadataUrl(resource)
+
+  /** Role and tenant are those of now, not those of when the token was issued; a disabled account is out at once. */
+  async function principal(claims: Claims): Promise<Principal | undefined> {
+    const claimed = principalFromClaims(claims)
+    if (claimed === undefined) return undefined
+    if (claimed.kind === 'client') {
+      const client = await clients.find(claimed.subject)
+      return client && { ...claimed, roles: [], ...(client.tenant === undefined ? {} : { tenant: client.tenant }) }
+    }
+    const account = await accounts.find(claimed.subject)
+    return account === undefined || account.disabled ? undefined : { ...claimed, tenant: account.tenant, roles: [account.role] }
+  }
+
+  // Limits: one by address for every request, one for each caller once he is known.
+  const counted = createMemoryRateLimitStore({ clock })
+  const flood = config.limits === 'demo'
+  const addressLimit = limit({
+    name: 'address',
+    policies: [{ name: 'address', quota: 600, window: 60 }],
+    key: byAddress(),
+    store: counted,
+    clock,
+  })
+  const callerLimit = limit({
+    name: 'caller',
+    policies: [
+      { name: 'burst', quota: 100, window: 60 },
+      { name: 'daily', quota: 10_000, window: 86_400 },
+    ],
+    key: byPrincipal(),
+    store: counted,
+    clock,
+  })
+  const signIn = createSignIn({
+    accounts,
+    passwords,
+    totp,
+    passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: counted, clock }),
+    codeGuesses: createBruteForceGuard({ name: 'second-factor', store: counted, clock }),
+  })
+
+  // The authorization server, the metadata of the resource, and the page.
+  const sessions = createSessions<SignIn>({ store, clock })
+  const refreshTokens = createRefreshTokens({ store, sealer, clock })
+  const server = createAuthorizationServer({
+    issuer: publicUrl,
+    branding: { name: 'Ledger' },
+    store,
+    ring,
+    refreshTokens,
+    sessions,
+    clients,
+    accounts: accountsOf({ accounts, totp, signIn }),
+    resources: [{ identifier: resource, scopes: Object.keys(scopes) }],
+    scopes,
+    clock,
+  })
+  const endpoints: readonly EndpointRoute[] = [
+    ...server.endpoints,
+    protectedResourceMetadata({
+      resource,
+      authorizationServers: [publicUrl],
+      scopesSupported: Object.keys(scopes),
+      resourceName: 'Ledger',
+    }),
+    ...webEndpoints({ publicUrl, store, clock }),
+  ]
+
+  let routes: readonly RouteInfo[] = []
+  const caller = bearer({ verifier, principal, resourceMetadata })
+  const application: Application = {
+    entrance: {
+      trustedProxies: config.trustedProxies,
+      production: config.production,
+      clock,
+      guards: [
+        // First, so that refusals carry them too.
+        securityHeaders(),
+        httpsOnly({ allowLoopback: !config.production, clock }),
+        crossOriginProtection({ clock }),
+        ...(flood ? [addressLimit] : []),
+      ],
+    },
+    api: apiRoutes({ invoices, audit, guards: flood ? [caller, callerLimit] : [caller], routes: () => routes }),
+    endpoints,
+  }
+  const assembled = await on[config.framework](application)
+  routes = assembled.routes
+  return {
+    listener: assembled.listener,
+    async close() {
+      await assembled.close()
+      await audit.close()
+      await store.close()
+    },
+  }
+}

@@ -1,0 +1,63 @@
+import type { Totp } from '@portcullis/mfa'
+import type { Accounts as AccountsPort } from '@portcullis/oauth'
+import type { Passwords } from '@portcullis/password'
+import type { BruteForceGuard } from '@portcullis/rate-limit'
+import { type Accounts, canonicalEmail } from './accounts.ts'
+
+/** The ways to prove who one is. Every one is paid for before the secret is looked at. */
+export type SignIn = Pick<AccountsPort, 'authenticate' | 'secondFactor'>
+
+export function createSignIn(parts: {
+  readonly accounts: Accounts
+  readonly passwords: Passwords
+  readonly totp: Totp
+  readonly passwordGuesses: BruteForceGuard
+  readonly codeGuesses: BruteForceGuard
+}): SignIn {
+  const { accounts, passwords, totp, passwordGuesses, codeGuesses } = parts
+  return {
+    async authenticate({ username, password, request }) {
+      // An empty name is nobody's: it is counted like any other that does not exist.
+      const name = canonicalEmail(username) || '-'
+      const attempt = await passwordGuesses.attempt({ account: name, address: request.client.ip }, { request })
+      if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
+      const account = await accounts.findByEmail(name)
+      const result = await passwords.verify(password, account?.passwordHash)
+      // A disabled account takes as long as any other, and is told the same.
+      const right = result.ok && account !== undefined && !account.disabled
+      await attempt.settle(right ? 'success' : 'failure')
+      if (!right) return { type: 'refused' }
+      if (result.rehash !== undefined) await accounts.rehash(account, result.rehash)
+      return { type: 'ok', subject: account.id }
+    },
+    async secondFactor({ subject, code, request }) {
+      const attempt = await codeGuesses.attempt({ account: subject, address: request.client.ip }, { request })
+      if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
+      const account = await accounts.find(subject)
+      const result = await totp.verify(subject, code.replaceAll(/\s/g, ''), { request })
+      const right = result.ok && account !== undefined && !account.disabled
+      await attempt.settle(right ? 'success' : 'failure')
+      return right ? { type: 'ok' } : { type: 'refused' }
+    },
+  }
+}
+
+/** People as the authorization server sees them. */
+export function accountsOf(parts: { readonly accounts: Accounts; readonly totp: Totp; readonly signIn: SignIn }): AccountsPort {
+  const { accounts, totp, signIn } = parts
+  return {
+    ...signIn,
+    async find(subject) {
+      const account = await accounts.find(subject)
+      if (account === undefined || account.disabled) return undefined
+      const { tenant, role, name, email } = account
+      return {
+        subject,
+        tenant,
+        roles: [role],
+        secondFactor: await totp.enrolled(subject),
+        claims: { name, email, email_verified: true, preferred_username: email },
+      }
+    },
+  }
+}
