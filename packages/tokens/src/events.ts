@@ -1,0 +1,52 @@
+import { defineEvent, type EventType } from '@portcullis/core'
+
+/** A request's token was refused; `code` is the reason's. */
+export const rejectedEvent: EventType<'tokens.rejected', { readonly code: string }> = defineEvent('tokens.rejected')
+
+/** A signed token went out; the token itself is not in the event. */
+export const issuedEvent: EventType<
+  'tokens.issued',
+  { readonly typ: string; readonly jti: string; readonly subject?: string; readonly clientId?: string }
+> = defineEvent('tokens.issued')
+
+/** A family of refresh tokens began. */
+export const refreshIssuedEvent: EventType<'tokens.refresh_issued', RefreshEvent> = defineEvent('tokens.refresh_issued')
+
+/** A refresh token was exchanged for its successor. A retry that gets the same answer again is no event. */
+export const refreshRotatedEvent: EventType<'tokens.refresh_rotated', RefreshEvent> = defineEvent('tokens.refresh_rotated')
+
+/** A refresh token was used again after its successor: somebody has a copy, and the family has ended. */
+export const refreshReuseEvent: EventType<'tokens.refresh_reuse', RefreshEvent> = defineEvent('tokens.refresh_reuse')
+
+/** A family of refresh tokens ended before its time. */
+export const refreshEndedEvent: EventType<'tokens.refresh_ended', RefreshEvent> = defineEvent('tokens.refresh_ended')
+
+/** Whose family it is. */
+export interface RefreshEvent {
+  readonly familyId: string
+  readonly subject: string
+  readonly clientId: string
+  readonly sessionId?: string
+}
+
+/** A key was added to a key ring; it signs from `activatesAt` on (milliseconds since the epoch). */
+export const keyAddedEvent: EventType<
+  'tokens.key_added',
+  { readonly ring: string; readonly kid: string; readonly alg: string; readonly activatesAt: number }
+> = defineEvent('tokens.key_added')
+
+/** A key's time in a ring is over: no token under it is accepted any more. */
+export const keyRemovedEvent: EventType<'tokens.key_removed', { readonly ring: string; readonly kid: string }> =
+  defineEvent('tokens.key_removed')
+
+/** A remote JWKS was read; `ignored` has a code for each key in it that is not used. */
+export const jwksRefreshedEvent: EventType<
+  'tokens.jwks_refreshed',
+  { readonly url: string; readonly keys: number; readonly ignored: readonly string[] }
+> = defineEvent('tokens.jwks_refreshed')
+
+/** A remote JWKS could not be read. `stale`: the keys from before are still in use. */
+export const jwksFailedEvent: EventType<
+  'tokens.jwks_failed',
+  { readonly url: string; readonly message: string; readonly stale: boolean }
+> = defineEvent('tokens.jwks_failed')

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { type Clock, type EventContext, epochSeconds, systemClock } from '@portcullis/core'
+import { type AccessTokenRequest, accessTokenClaims, withoutReserved } from './access-token.ts'
+import { TokenError } from './errors.ts'
+import { issuedEvent } from './events.ts'
+import type { KeyRing } from './key-ring.ts'
+import { seconds, text } from './options.ts'
+import type { Signer } from './signer.ts'
+
+/** Options of {@link createTokenIssuer}. */
+export interface TokenIssuerOptions {
+  /** What stands in `iss`. */
+  readonly issuer: string
+  /** A key ring, or whatever gives the signer of the moment. */
+  readonly signer: Pick<KeyRing, 'signer' | 'maxTokenLifetime'> | (() => Signer | Promise<Signer>)
+  /** Seconds that a token lives when nothing else is asked. Default: 300. */
+  readonly lifetime?: number
+  readonly clock?: Clock
+}
+
+/** A token that was signed. */
+export interface IssuedToken {
+  readonly token: string
+  readonly jti: string
+  /** Seconds: OAuth's `expires_in`. */
+  readonly expiresIn: number
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What {@link TokenIssuer.sign} signs. */
+export interface SignRequest {
+  /** The kind of token: `JWT` for an ID token, `logout+jwt`. Not `at+jwt`: that is what `accessToken` is for. */
+  readonly typ: string
+  /** Everything but `iss`, `iat`, `exp` and `jti`, which the issuer sets. Name the `aud`: one key signs for many. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** Seconds. */
+  readonly lifetime?: number
+}
+
+/** Signs tokens in the name of one issuer. */
+export interface TokenIssuer {
+  readonly issuer: string
+  /**
+   * An access token by RFC 9068.
+   * @throws TokenError `tokens.claim_reserved`, `tokens.claim_invalid`, `tokens.lifetime_too_long`
+   */
+  accessToken(request: AccessTokenRequest, context?: EventContext): Promise<IssuedToken>
+  /**
+   * Any other kind of token.
+   * @throws TokenError `tokens.claim_reserved`, `tokens.claim_invalid`, `tokens.lifetime_too_long`
+   */
+  sign(request: SignRequest, context?: EventContext): Promise<IssuedToken>
+}
+
+const SET_BY_ISSUER: ReadonlySet<string> = new Set(['iss', 'iat', 'exp', 'jti'])
+const MAX_LIFETIME = 31_536_000
+
+/**
+ * @throws TokenError `tokens.options_invalid`; `tokens.lifetime_too_long` when the ring would drop a key before its tokens are over
+ * @example const issuer = createTokenIssuer({ issuer: 'https://login.example.com', signer: ring })
+ */
+export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
+  const { clock = systemClock, signer: source } = options
+  const issuer = text('issuer', options.issuer)
+  const maxLifetime = typeof source === 'function' ? MAX_LIFETIME : source.maxTokenLifetime
+  const currentSigner = typeof source === 'function' ? source : () => source.signer()
+  const usual = lifetimeUpTo(maxLifetime, options.lifetime ?? 300)
+
+  const issue = async (
+    typ: string,
+    claims: Readonly<Record<string, unknown>>,
+    lifetime: number | undefined,
+    context: EventContext,
+  ): Promise<IssuedToken> => {
+    const expiresIn = lifetime === undefined ? usual : lifetimeUpTo(maxLifetime, lifetime)
+    const iat = epochSeconds(clock)
+    const exp = iat + expiresIn
+    const jti = randomBytes(16).toString('base64url')
+    const token = await signCompact(await currentSigner(), typ, { iss: issuer, iat, exp, jti, ...claims })
+    if (issuedEvent.observed) {
+      const { sub, client_id: clientId } = claims
+      const whose = { ...(typeof sub === 'string' && { subject: sub }), ...(typeof clientId === 'string' && { clientId }) }
+      issuedEvent.publish({ typ, jti, ...whose }, { clock, ...context })
+    }
+    return { token, jti, expiresIn, expiresAt: exp * 1000 }
+  }
+
+  return {
+    issuer,
+    accessToken: async (request, context = {}) => issue('at+jwt', accessTokenClaims(request), request.lifetime, context),
+    async sign(request, context = {}) {
+      const typ = text('typ', request.typ)
+      if (/^(application\/)?at\+jwt$/i.test(typ)) {
+        throw new TokenError('tokens.claim_invalid', 'sign does not make access tokens: accessToken does, with all its claims')
+      }
+      return issue(typ, withoutReserved(request.claims, SET_BY_ISSUER), request.lifetime, context)
+    },
+  }
+}
+
+function lifetimeUpTo(most: number, lifetime: number): number {
+  if (Number.isFinite(lifetime) && lifetime > most) {
+    throw new TokenError('tokens.lifetime_too_long', `a token may live for ${most} seconds: its key is gone after that`)
+  }
+  return Math.floor(seconds('lifetime', lifetime, { min: 1, max: most }))
+}
+
+// What a header looks like depends on the key and the kind of token alone.
+const encodedHeaders = new WeakMap<Signer, Map<string, string>>()
+
+async function signCompact(signer: Signer, typ: string, claims: object): Promise<string> {
+  const header = headerSegment(signer, typ)
+  const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
+  const signing = signer.sign(Buffer.from(input, 'latin1'))
+  const signature = signing instanceof Promise ? await signing : signing
+  const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength)
+  return `${input}.${bytes.toString('base64url')}`
+}
+
+function headerSegment(signer: Signer, typ: string): string {
+  const byType = encodedHeaders.get(signer) ?? new Map<string, string>()
+  encodedHeaders.set(signer, byType)
+  let segment = byType.get(typ)
+  if (segment === undefined) {
+    segment = Buffer.from(JSON.stringify({ alg: signer.alg, typ, kid: signer.kid })).toString('base64url')
+    // Callers name a handful of kinds; should one ever make them up, this does not grow with it.
+    if (byType.size < 16) byType.set(typ, segment)
+  }
+  return segment
+}

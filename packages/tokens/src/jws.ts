@@ -1,0 +1,187 @@
+import type { Reason } from '@portcullis/core'
+import { type Algorithm, ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS } from './algorithms.ts'
+import { decodeBase64url } from './base64url.ts'
+import { TokenError } from './errors.ts'
+import type { KeySource } from './key-source.ts'
+import type { VerificationKey } from './keys.ts'
+import { parseJsonObject } from './strict-json.ts'
+
+/** The protected header of a JWS (RFC 7515 §4). `jku`, `x5u`, `jwk` and `x5c` may be in it, and nothing here reads them. */
+export interface JwsHeader {
+  readonly alg: string
+  readonly kid?: string
+  readonly typ?: string
+  readonly [parameter: string]: unknown
+}
+
+/** Why a JWS is refused. */
+export type JwsReasonCode =
+  | 'tokens.too_long'
+  | 'tokens.malformed'
+  | 'tokens.header_invalid'
+  | 'tokens.critical_unknown'
+  | 'tokens.algorithm_refused'
+  | 'tokens.key_unknown'
+  | 'tokens.signature_invalid'
+
+/** A refusal as a value: the reason is for the log; the client is told something else. */
+export interface Refused<Code extends string> {
+  readonly ok: false
+  readonly reason: Reason & { readonly code: Code }
+}
+
+/** What {@link verifyJws} found. */
+export type JwsResult = { readonly ok: true; readonly header: JwsHeader; readonly payload: Uint8Array } | Refused<JwsReasonCode>
+
+/** Options of {@link verifyJws}. */
+export interface JwsOptions {
+  /** Default: all of the kind that the source has. */
+  readonly algorithms?: readonly Algorithm[]
+  /** The longest text to look at, in characters. Default: 8192. */
+  readonly maxLength?: number
+}
+
+/** The default of `maxLength`, in characters. Node lets all headers of a request together have 16 KiB. */
+export const MAX_TOKEN_LENGTH = 8192
+
+const ALL_HMAC: ReadonlySet<string> = new Set(HMAC_ALGORITHMS)
+const ALL_ASYMMETRIC: ReadonlySet<string> = new Set(ASYMMETRIC_ALGORITHMS)
+
+/** A refusal that is made once and given out many times. */
+export function refused<Code extends string>(code: Code, message: string): Refused<Code> {
+  return Object.freeze({ ok: false, reason: Object.freeze({ code, message }) })
+}
+
+const TOO_LONG = refused('tokens.too_long', 'the token is longer than allowed')
+const MALFORMED = refused('tokens.malformed', 'the token is not three segments of canonical base64url')
+const NO_HEADER = refused('tokens.malformed', 'the header is not a JSON object, or names a member twice')
+const HEADER = refused('tokens.header_invalid', 'alg is missing, or a header parameter has the wrong type')
+const CRITICAL = refused('tokens.critical_unknown', 'the header demands an extension, and none is understood')
+const ALGORITHM = refused('tokens.algorithm_refused', 'the algorithm is not allowed, or is not that of the key')
+const NO_KEY = refused('tokens.key_unknown', 'no key is known, or more than one could be meant')
+const SIGNATURE = refused('tokens.signature_invalid', 'the signature does not match')
+
+/** A compact JWS, taken apart; nothing of it is believed yet. */
+export interface ParsedJws {
+  readonly ok: true
+  readonly header: JwsHeader
+  readonly headerSegment: string
+  readonly signingInput: Uint8Array
+  readonly payload: Buffer
+  readonly signature: Buffer
+}
+
+/**
+ * Verifies a compact JWS (RFC 7515 §5.2) with any payload: the layer below `createVerifier`, which is what tokens want.
+ * Synchronous whenever the source is.
+ */
+export function verifyJws(compact: string, keys: KeySource, options: JwsOptions = {}): JwsResult | Promise<JwsResult> {
+  const allowed = allowedAlgorithms(keys, options.algorithms)
+  const parsed = parseJws(compact, options.maxLength ?? MAX_TOKEN_LENGTH)
+  if (!parsed.ok) return parsed
+  const checked = checkSignature(parsed, keys, allowed)
+  return checked instanceof Promise ? checked.then((one) => jwsResult(parsed, one)) : jwsResult(parsed, checked)
+}
+
+function jwsResult(parsed: ParsedJws, refusal: Refused<JwsReasonCode> | undefined): JwsResult {
+  return refusal ?? { ok: true, header: parsed.header, payload: new Uint8Array(parsed.payload) }
+}
+
+/**
+ * The algorithms that a source may be used with: of one kind, never of two.
+ * @throws TokenError `tokens.options_invalid`
+ */
+export function allowedAlgorithms(keys: KeySource, algorithms?: readonly Algorithm[]): ReadonlySet<string> {
+  const possible: readonly Algorithm[] = keys.kind === 'hmac' ? HMAC_ALGORITHMS : ASYMMETRIC_ALGORITHMS
+  if (algorithms === undefined) return keys.kind === 'hmac' ? ALL_HMAC : ALL_ASYMMETRIC
+  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every((alg) => possible.includes(alg))) {
+    throw new TokenError('tokens.options_invalid', `algorithms must name some of ${possible.join(', ')}, and no others`)
+  }
+  return new Set(algorithms)
+}
+
+/** Takes a compact JWS apart, strictly, before any cryptography. Never throws. */
+export function parseJws(compact: string, maxLength: number): ParsedJws | Refused<JwsReasonCode> {
+  if (typeof compact !== 'string') return MALFORMED
+  if (compact.length > maxLength) return TOO_LONG
+  const first = compact.indexOf('.')
+  const second = compact.indexOf('.', first + 1)
+  if (first < 1 || second < 0 || compact.indexOf('.', second + 1) >= 0) return MALFORMED
+
+  const headerSegment = compact.slice(0, first)
+  const parsed = headers.get(headerSegment) ?? parseHeader(headerSegment)
+  if (!parsed.ok) return parsed
+  const payload = decodeBase64url(compact.slice(first + 1, second))
+  const signature = decodeBase64url(compact.slice(second + 1))
+  if (payload === undefined || signature === undefined) return MALFORMED
+  const signingInput = Buffer.from(compact.slice(0, second), 'latin1')
+  return { ok: true, header: parsed.header, headerSegment, signingInput, payload, signature }
+}
+
+interface ParsedHeader {
+  readonly ok: true
+  readonly header: JwsHeader
+}
+
+function parseHeader(segment: string): ParsedHeader | Refused<JwsReasonCode> {
+  const bytes = decodeBase64url(segment)
+  if (bytes === undefined) return MALFORMED
+  const header = parseJsonObject(bytes)
+  if (header === undefined) return NO_HEADER
+  const { alg, kid, typ } = header as Partial<JwsHeader>
+  if (typeof alg !== 'string') return HEADER
+  if (kid !== undefined && typeof kid !== 'string') return HEADER
+  if (typ !== undefined && typeof typ !== 'string') return HEADER
+  // RFC 7515 §4.1.11: what is critical and not understood is refused, and no extension is understood here. RFC 7797 §6: `b64`
+  // counts only where it is critical; one that is not would be read in two ways.
+  if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) return CRITICAL
+  return { ok: true, header: header as JwsHeader }
+}
+
+/**
+ * Finds the key and checks the signature.
+ * @returns `undefined` when it is good
+ */
+export function checkSignature(
+  parsed: ParsedJws,
+  keys: KeySource,
+  allowed: ReadonlySet<string>,
+): Refused<JwsReasonCode> | undefined | Promise<Refused<JwsReasonCode> | undefined> {
+  // `none` is in no list.
+  if (!allowed.has(parsed.header.alg)) return ALGORITHM
+  const found = keys.find(parsed.header)
+  return found instanceof Promise ? found.then((key) => checkWith(key, parsed, allowed)) : checkWith(found, parsed, allowed)
+}
+
+function checkWith(
+  key: VerificationKey | undefined,
+  parsed: ParsedJws,
+  allowed: ReadonlySet<string>,
+): Refused<JwsReasonCode> | undefined {
+  if (key === undefined) return NO_KEY
+  // The key decides. Both halves matter: a source is somebody else's code.
+  if (key.alg !== parsed.header.alg || !allowed.has(key.alg)) return ALGORITHM
+  if (!key.verify(parsed.signingInput, parsed.signature)) return SIGNATURE
+  rememberHeader(parsed)
+  return undefined
+}
+
+/*
+ * Issuers write the same header into every token until they rotate. It is kept parsed, by its text; what it means depends on
+ * nothing else. Only headers under a good signature are kept, so that a flood of invented ones pushes nothing out.
+ */
+const headers = new Map<string, ParsedHeader>()
+const MAX_HEADERS = 64
+const MAX_HEADER_LENGTH = 1024
+
+function rememberHeader({ headerSegment, header }: ParsedJws): void {
+  if (headerSegment.length > MAX_HEADER_LENGTH || headers.has(headerSegment)) return
+  if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string)
+  // A copy: the segment is a window onto the token, and would keep all of it in memory.
+  headers.set(Buffer.from(headerSegment, 'latin1').toString('latin1'), { ok: true, header: deepFreeze(header) })
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) deepFreeze(member)
+  return Object.freeze(value)
+}

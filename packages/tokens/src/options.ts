@@ -1,0 +1,24 @@
+import { TokenError } from './errors.ts'
+
+/**
+ * A duration in seconds, checked when it is configured.
+ * @throws TokenError `tokens.options_invalid`
+ */
+export function seconds(name: string, value: number, limits: { readonly min: number; readonly max: number }): number {
+  // NaN and Infinity make every comparison with the time false or true: a typing mistake would switch a check off.
+  if (!Number.isFinite(value) || value < limits.min || value > limits.max) {
+    throw new TokenError('tokens.options_invalid', `${name} must be between ${limits.min} and ${limits.max} seconds`)
+  }
+  return value
+}
+
+/**
+ * A string that is not empty, checked when it is configured.
+ * @throws TokenError `tokens.options_invalid`
+ */
+export function text(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') {
+    throw new TokenError('tokens.options_invalid', `${name} must be a string that is not empty`)
+  }
+  return value
+}

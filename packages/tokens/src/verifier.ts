@@ -1,0 +1,120 @@
+import { type Clock, systemClock } from '@portcullis/core'
+import type { Algorithm } from './algorithms.ts'
+import { type Claims, type ClaimsReasonCode, checkClaims } from './claims.ts'
+import { TokenError } from './errors.ts'
+import {
+  allowedAlgorithms,
+  checkSignature,
+  type JwsHeader,
+  type JwsReasonCode,
+  MAX_TOKEN_LENGTH,
+  type ParsedJws,
+  parseJws,
+  type Refused,
+  refused,
+} from './jws.ts'
+import type { KeySource } from './key-source.ts'
+import { seconds, text } from './options.ts'
+import { type JsonObject, parseJsonObject } from './strict-json.ts'
+
+/** Options of {@link createVerifier}. */
+export interface VerifierOptions {
+  /** The only `iss` that is accepted, compared exactly. */
+  readonly issuer: string
+  /** What we are called; `aud` must name it, or one of them. Strings: a pattern is something to run away with. */
+  readonly audience: string | readonly string[]
+  readonly keys: KeySource
+  /** Default: every asymmetric one, or every HMAC one when `keys` has nothing but secrets. The key still decides which. */
+  readonly algorithms?: readonly Algorithm[]
+  /** Seconds by which clocks may differ. Default: 5; at most 300. */
+  readonly clockTolerance?: number
+  /**
+   * The kind of token, as its header says it: with `application/` before it or not, in any letter case (RFC 7515 §4.1.9).
+   * Default: `at+jwt`, an access token (RFC 9068). `null` looks at no type: only where the issuer's keys sign nothing else for
+   * this audience, since without it an ID token passes for an access token.
+   */
+  readonly typ?: string | null
+  /** Claims that must be there besides `iss`, `aud`, `exp`, and for `at+jwt` besides `sub`, `client_id`, `iat`, `jti`. */
+  readonly requiredClaims?: readonly string[]
+  /** The longest token to look at, in characters. Default: 8192. */
+  readonly maxLength?: number
+  readonly clock?: Clock
+}
+
+/** Why a token is refused. */
+export type VerifyReasonCode = JwsReasonCode | ClaimsReasonCode | 'tokens.type_mismatch'
+
+/** What a verifier found. A refusal is a value: tokens expire every day. */
+export type VerifyResult = { readonly ok: true; readonly claims: Claims; readonly header: JwsHeader } | Refused<VerifyReasonCode>
+
+/** Verifies tokens of one issuer for one audience. */
+export interface Verifier {
+  readonly issuer: string
+  /**
+   * Never throws because of what a token says, and never has the token in a reason. Synchronous whenever the keys are there.
+   * @throws TokenError `tokens.keys_unavailable` (503; a rejection, where it is asynchronous) when the keys can't be had
+   */
+  verify(token: string): VerifyResult | Promise<VerifyResult>
+}
+
+const TYPE = refused('tokens.type_mismatch', 'typ is not the kind of token that is accepted here')
+const NO_CLAIMS = refused('tokens.claims_malformed', 'the claims are not a JSON object, or name a member twice')
+
+// RFC 9068 §2.2: an access token has them all; `iss`, `aud` and `exp` are checked for every token.
+const ACCESS_TOKEN_CLAIMS = ['sub', 'client_id', 'iat', 'jti']
+
+/**
+ * Compiles a verifier: options are checked here, keys were checked when they were loaded, and what is left for a token is the work
+ * itself.
+ *
+ * @throws TokenError `tokens.options_invalid`
+ * @example const verifier = createVerifier({ issuer, audience: 'https://api.example.com', keys: createRemoteJwks({ issuer }) })
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { keys, typ = 'at+jwt', clock = systemClock, maxLength = MAX_TOKEN_LENGTH } = options
+  if (typeof keys?.find !== 'function') throw new TokenError('tokens.options_invalid', 'keys must be a key source')
+  if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
+    throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
+  }
+  const allowed = allowedAlgorithms(keys, options.algorithms)
+  const accepted = typ === null ? undefined : mediaType(text('typ', typ))
+  const rules = {
+    issuer: text('issuer', options.issuer),
+    audiences: audiences(options.audience),
+    required: [...(accepted === 'at+jwt' ? ACCESS_TOKEN_CLAIMS : []), ...(options.requiredClaims ?? [])],
+    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 5, { min: 0, max: 300 }),
+  }
+
+  const finish = (parsed: ParsedJws, claims: JsonObject, refusal: Refused<JwsReasonCode> | undefined): VerifyResult => {
+    const against = refusal ?? checkClaims(claims, rules, clock.now())
+    return against ?? { ok: true, claims: claims as Claims, header: parsed.header }
+  }
+
+  return {
+    issuer: rules.issuer,
+    verify(token) {
+      const parsed = parseJws(token, maxLength)
+      if (!parsed.ok) return parsed
+      // RFC 8725 §3.11: one kind of token must not pass for another.
+      if (accepted !== undefined && mediaType(parsed.header.typ) !== accepted) return TYPE
+      const claims = parseJsonObject(parsed.payload)
+      if (claims === undefined) return NO_CLAIMS
+      const checked = checkSignature(parsed, keys, allowed)
+      if (checked instanceof Promise) return checked.then((refusal) => finish(parsed, claims, refusal))
+      return finish(parsed, claims, checked)
+    },
+  }
+}
+
+// RFC 7515 §4.1.9: `at+jwt` is short for `application/at+jwt`, and media types have no letter case.
+function mediaType(typ: string | undefined): string | undefined {
+  if (typ === undefined || typ === 'at+jwt') return typ
+  const lower = typ.toLowerCase()
+  return lower.startsWith('application/') ? lower.slice('application/'.length) : lower
+}
+
+function audiences(given: string | readonly string[]): ReadonlySet<string> {
+  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
+  if (all.length === 0) throw new TokenError('tokens.options_invalid', 'audience must name one or more')
+  return new Set(all.map((one) => text('audience', one)))
+}

@@ -1,0 +1,82 @@
+import { type EndpointRoute, json, type Reply } from '@portcullis/core'
+import { describe, expect, it } from 'vitest'
+import { createKeyRing, jwksEndpoint, protectedResourceMetadata, protectedResourceMetadataUrl } from '../src/index.ts'
+import { manualClock, memoryStore, request, testSealer } from './support.ts'
+
+const clock = manualClock()
+const resource = 'https://ledger.example/api'
+
+function header(reply: Reply, name: string): readonly string[] {
+  return (reply.headers ?? []).filter(([key]) => key.toLowerCase() === name).map(([, value]) => value)
+}
+
+async function call(route: EndpointRoute): Promise<{ reply: Reply; body: Record<string, unknown> }> {
+  const reply = await route.endpoint(request())
+  return { reply, body: JSON.parse(String(reply.body)) as Record<string, unknown> }
+}
+
+describe('jwksEndpoint', () => {
+  const ring = createKeyRing({ store: memoryStore(clock), sealer: testSealer(), clock, jwksMaxAge: 120 })
+
+  it('serves the public keys, cacheable for as long as the ring reckons with', async () => {
+    const route = jwksEndpoint(ring)
+    expect(route).toMatchObject({ method: 'GET', path: '/.well-known/jwks.json', policy: { kind: 'open' } })
+    const { reply, body } = await call(route)
+    expect(reply.status).toBe(200)
+    expect(header(reply, 'content-type')).toEqual(['application/jwk-set+json'])
+    expect(header(reply, 'cache-control')).toEqual(['public, max-age=120'])
+    expect(body).toEqual(await ring.jwks())
+  })
+
+  it('has a key that waits to become active', async () => {
+    const { kid } = await ring.rotate()
+    const { body } = await call(jwksEndpoint(ring, { path: '/jwks' }))
+    expect((body['keys'] as { kid: string }[]).map((key) => key.kid)).toContain(kid)
+  })
+
+  it('needs a path', () => {
+    expect(() => jwksEndpoint(ring, { path: 'jwks' })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
+  })
+})
+
+describe('protectedResourceMetadata', () => {
+  it('serves RFC 9728 metadata at the path that the resource has', async () => {
+    const route = protectedResourceMetadata({
+      resource,
+      authorizationServers: ['https://login.example'],
+      scopesSupported: ['invoice:read'],
+      resourceName: 'Ledger',
+      further: { dpop_signing_alg_values_supported: ['ES256'], resource: 'https://evil.example' },
+    })
+    expect(route).toMatchObject({ method: 'GET', path: '/.well-known/oauth-protected-resource/api', policy: { kind: 'open' } })
+    const { reply, body } = await call(route)
+    expect(header(reply, 'content-type')).toEqual(header(json({}), 'content-type'))
+    expect(body).toEqual({
+      resource,
+      authorization_servers: ['https://login.example'],
+      bearer_methods_supported: ['header'],
+      scopes_supported: ['invoice:read'],
+      resource_name: 'Ledger',
+      dpop_signing_alg_values_supported: ['ES256'],
+    })
+  })
+
+  it('has the URL that challenges name (RFC 9728 §3.1)', () => {
+    expect(protectedResourceMetadataUrl(resource)).toBe('https://ledger.example/.well-known/oauth-protected-resource/api')
+    expect(protectedResourceMetadataUrl('https://ledger.example')).toBe(
+      'https://ledger.example/.well-known/oauth-protected-resource',
+    )
+    expect(protectedResourceMetadataUrl('https://ledger.example/')).toBe(
+      'https://ledger.example/.well-known/oauth-protected-resource',
+    )
+  })
+
+  it.each(['http://ledger.example/api', 'https://ledger.example/#x', 'https://ledger.example/?tenant=a', 'ledger'])(
+    'refuses %s',
+    (bad) => {
+      expect(() => protectedResourceMetadata({ resource: bad, authorizationServers: [] })).toThrow(
+        expect.objectContaining({ code: 'tokens.options_invalid' }),
+      )
+    },
+  )
+})
