@@ -1,0 +1,16 @@
+export {
+  type AllowedAttempt,
+  type Attempt,
+  type BruteForceGuard,
+  type BruteForceOptions,
+  createBruteForceGuard,
+  type Identity,
+  type RefusedAttempt,
+} from './brute-force.ts'
+export { RateLimitError, type RateLimitErrorCode } from './errors.ts'
+export { type GuessRefused, guessRefused, type LimitRefused, limitRefused } from './events.ts'
+export { type LimitFacts, type LimitOptions, limit } from './guard.ts'
+export { type ByAddressOptions, type ByPrincipalOptions, byAddress, byPrincipal, type LimitKey } from './key.ts'
+export { createMemoryRateLimitStore, type MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './memory-store.ts'
+export { type Policy, type ScopedPolicy, scopePolicies } from './policy.ts'
+export type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'

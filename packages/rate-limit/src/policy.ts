@@ -1,0 +1,74 @@
+import { RateLimitError } from './errors.ts'
+
+/** A limit: on average `quota` units in every `window`, and at most `burst` of them at once. */
+export interface Policy {
+  /** Shown to clients in `RateLimit` and `violated-policies`: 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  readonly name: string
+  /** Units that one window grants: a whole number from 1 to 1,000,000,000. */
+  readonly quota: number
+  /** Seconds, in whole milliseconds: from 0.001 to 366 days. */
+  readonly window: number
+  /** Units that may be used at once after a pause: a whole number, by default the quota. Smaller is smoother. */
+  readonly burst?: number
+}
+
+/** A policy as a store gets it: checked, complete, and named apart from the policies of other limiters. */
+export interface ScopedPolicy extends Policy {
+  /**
+   * The limiter and the policy, `limiter:policy`. Keys of one scope share nothing with those of another; two limiters whose scopes
+   * are alike share their counts.
+   */
+  readonly scope: string
+  readonly burst: number
+}
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/
+const MOST_UNITS = 1_000_000_000
+const LONGEST_WINDOW = 366 * 86_400
+
+/**
+ * Checks policies and names them apart from those of other limiters. The result is what a store is called with: keep it, and
+ * give the same array every time; a store may hang what it prepared on the array's identity.
+ * @param limiter the limiter's name, `A-Z a-z 0-9 . _ -`; colons separate its parts
+ * @throws RateLimitError `rate_limit.policy_invalid`, `rate_limit.options_invalid` for a malformed limiter name
+ */
+export function scopePolicies(limiter: string, policies: readonly Policy[]): readonly ScopedPolicy[] {
+  if (!limiter.split(':').every((part) => NAME.test(part))) {
+    throw new RateLimitError('rate_limit.options_invalid', 'a limiter name is 1 to 64 of A-Z a-z 0-9 . _ -')
+  }
+  if (policies.length === 0) throw invalid('(none)', 'a limiter needs at least one policy')
+  const names = new Set<string>()
+  return Object.freeze(
+    policies.map((policy) => {
+      const { name, quota, window, burst = quota } = policy
+      if (typeof name !== 'string' || !NAME.test(name)) throw invalid('(unnamed)', 'a name is 1 to 64 of A-Z a-z 0-9 . _ -')
+      if (names.has(name)) throw invalid(name, 'the name occurs twice in one limiter')
+      names.add(name)
+      if (!isUnits(quota)) throw invalid(name, `quota is a whole number from 1 to ${MOST_UNITS}`)
+      if (!isUnits(burst)) throw invalid(name, `burst is a whole number from 1 to ${MOST_UNITS}`)
+      if (!isWindow(window)) throw invalid(name, 'window is in seconds, whole milliseconds, from 0.001 to 366 days')
+      return Object.freeze({ scope: `${limiter}:${name}`, name, quota, window, burst })
+    }),
+  )
+}
+
+function isUnits(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= MOST_UNITS
+}
+
+function isWindow(seconds: number): boolean {
+  if (!(seconds >= 0.001 && seconds <= LONGEST_WINDOW)) return false
+  // 0.3 * 1000 is 299.99999999999994: what counts is that a whole number of milliseconds was meant.
+  return Math.abs(seconds * 1000 - Math.round(seconds * 1000)) < 1e-4
+}
+
+function invalid(name: string, why: string): RateLimitError {
+  return new RateLimitError('rate_limit.policy_invalid', `policy ${name}: ${why}`)
+}
+
+/** @throws RateLimitError `rate_limit.cost_invalid` unless the cost is a whole number from 0 to 1,000,000,000 */
+export function checkCost(cost: number): void {
+  if (!Number.isInteger(cost) || cost < 0 || cost > MOST_UNITS) {
+    throw new RateLimitError('rate_limit.cost_invalid', `a cost is a whole number from 0 to ${MOST_UNITS}`)
+  }
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { flood, server, signIn } from './readme-example.ts'
+import { request } from './support.ts'
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8')
+
+it('the README holds the example that is run here', () => {
+  expect(/```ts\n([\s\S]*?)```/.exec(read('../README.md'))?.[1]).toBe(read('./readme-example.ts'))
+})
+
+it('the example limits a flood', async () => {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  const answers: Response[] = []
+  // Units come back meanwhile: on a slow machine it takes a few more.
+  do answers.push(await fetch(`http://127.0.0.1:${address.port}/`))
+  while (answers.at(-1)!.status === 200 && answers.length < 500)
+  server.close()
+  expect(answers[0]!.status).toBe(200)
+  expect(answers[0]!.headers.get('ratelimit-policy')).toBe('"burst";q=100;w=60, "daily";q=1000;w=86400')
+  expect(answers[0]!.headers.get('ratelimit')).toBe('"burst";r=99;t=60')
+  expect(answers.length).toBeGreaterThan(100)
+  const last = answers.at(-1)!
+  expect(last.status).toBe(429)
+  expect(last.headers.get('retry-after')).toBe('1')
+  expect(await last.json()).toMatchObject({ 'violated-policies': ['burst'] })
+})
+
+it('the example limits guesses, and nobody else', async () => {
+  const statuses: number[] = []
+  for (let n = 0; n < 12; n++) statuses.push(await signIn(request('192.0.2.1'), 'ada@acme.test', async () => false))
+  expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
+  expect(await signIn(request('192.0.2.2'), 'ada@acme.test', async () => true)).toBe(200)
+  expect(await flood(request('192.0.2.1'))).toMatchObject({ type: 'continue' })
+})
