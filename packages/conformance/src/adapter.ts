@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, describe, it } from 'vitest'
+import { bodies } from './adapter-bodies.ts'
+import { coverage } from './adapter-coverage.ts'
+import { deciding } from './adapter-deciding.ts'
+import { headers } from './adapter-headers.ts'
+import { settling } from './adapter-settling.ts'
+import { heads, spelled } from './adapter-spellings.ts'
+import { type AdapterContext, type AdapterUnderTest, openAdapter } from './adapter-subject.ts'
+import { proxies, telling } from './adapter-telling.ts'
+
+export type {
+  AdapterUnderTest,
+  AppDescription,
+  DrainPart,
+  HandlerAnswer,
+  HandlerRequest,
+  HeadersPart,
+  MountPart,
+  NestedPart,
+  ParserPart,
+  Part,
+  RoutePart,
+  RunningApp,
+} from './adapter-subject.ts'
+export { type RawRequest, send, type WireResponse } from './adapter-wire.ts'
+
+/**
+ * Declares, with vitest's `describe` and `it`, everything that an adapter must do, over real sockets. Call it at the top of a test
+ * file with a harness that builds the described applications on the adapter's framework.
+ *
+ * @example adapterSuite({ name: 'Express', start, routerSettings: { defaults: {} }, parsersReachEndpoints: true })
+ */
+export function adapterSuite(adapter: AdapterUnderTest): void {
+  const parts = {
+    deciding,
+    headers,
+    settling,
+    bodies,
+    coverage,
+    events: telling,
+    'trusted proxies': proxies,
+    spellings: [...heads, ...spelled(adapter.routerSettings)],
+  }
+  describe(`an adapter: ${adapter.name}`, () => {
+    let context: AdapterContext
+    beforeEach(() => {
+      context = openAdapter(adapter)
+    })
+    afterEach(() => context.close())
+
+    for (const [part, behaviours] of Object.entries(parts)) {
+      describe(part, () => {
+        for (const { title, check } of behaviours) it(title, () => check(context))
+      })
+    }
+  })
+}

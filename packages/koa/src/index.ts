@@ -1,0 +1,8 @@
+export * from '@portcullis/core'
+export type { EntranceOptions } from '@portcullis/core/node'
+export { assertCovered } from './assert-covered.ts'
+export { portcullis } from './entrance.ts'
+export { facts, principalOf } from './facts.ts'
+export { guard } from './guard.ts'
+export { mount } from './mount.ts'
+export { routes } from './routes.ts'
