@@ -1,0 +1,72 @@
+import type { Clock } from '@portcullis/core'
+import type { Sessions } from '@portcullis/sessions'
+import type { KeyRing, RefreshTokens, TokenIssuer } from '@portcullis/tokens'
+import type { Accounts } from './account.ts'
+import type { ClientDirectory } from './client.ts'
+import type { Codes } from './code.ts'
+import type { StoredConsents } from './consent.ts'
+import type { SignOuts } from './end-session.ts'
+import type { Interactions } from './interaction.ts'
+import type { ScopeCatalog } from './scope.ts'
+
+/** What a session holds of how somebody signed in; nothing in an anonymous one. */
+export type SignIn = {
+  /** Seconds since the epoch. */
+  readonly authTime?: number
+  readonly acr?: string
+  readonly amr?: readonly string[]
+}
+
+/** Assurance after one factor, and after two (NIST SP 800-63B's names). */
+export type AssuranceLevel = 'aal1' | 'aal2'
+
+/** Everything that {@link AssuranceLevel} can be. */
+export const ASSURANCE_LEVELS: readonly AssuranceLevel[] = ['aal1', 'aal2']
+
+/** Where the endpoints are, below the issuer's own path. */
+export interface Paths {
+  readonly authorize: string
+  readonly interaction: string
+  readonly signIn: string
+  readonly secondFactor: string
+  readonly consent: string
+  readonly token: string
+  readonly revocation: string
+  readonly userinfo: string
+  readonly jwks: string
+  readonly endSession: string
+  readonly signOut: string
+}
+
+/** Seconds, all of them. */
+export interface Lifetimes {
+  /** An authorization code. Default: 60; at most 600 (RFC 6749 §4.1.2). */
+  readonly code: number
+  /** From the authorization request to the consent. Default: 900. */
+  readonly interaction: number
+  /** Default: 300. */
+  readonly accessToken: number
+  /** Default: 300. */
+  readonly idToken: number
+}
+
+/** What the endpoints share: the server's configuration, checked, and its state. */
+export interface Provider {
+  readonly issuer: string
+  readonly brand: string
+  readonly clock: Clock
+  /** Paths on this host, the issuer's own included. */
+  readonly paths: Paths
+  readonly lifetimes: Lifetimes
+  readonly clients: ClientDirectory
+  readonly accounts: Accounts
+  readonly catalog: ScopeCatalog
+  readonly sessions: Sessions<SignIn>
+  readonly ring: KeyRing
+  readonly tokens: TokenIssuer
+  readonly refreshTokens: RefreshTokens
+  readonly codes: Codes
+  readonly interactions: Interactions
+  readonly consents: StoredConsents
+  readonly signOuts: SignOuts
+}
