@@ -37,14 +37,20 @@ export function stateOf(carrier: object): RequestState {
   return holder[STATE]
 }
 
+/** Frameworks wrap the request of `node:http`, which an entrance has put the state on: Fastify as `raw`, Koa as `req`. */
+function findState(carrier: object): RequestState | undefined {
+  const { raw, req } = carrier as { readonly raw?: Carrier; readonly req?: Carrier }
+  return (carrier as Carrier)[STATE] ?? raw?.[STATE] ?? req?.[STATE]
+}
+
 /**
  * What a guard found out about this request, typed by the guard.
- * @param carrier the view, or the framework's request (Koa: its context) where the adapter's `facts` is used
+ * @param carrier the view, or what a framework hands to its handlers: Express's and Fastify's request, Koa's context
  * @throws CoreError `core.facts_missing` when that guard did not run or gave no facts
  * @example const { token } = facts(req, bearer)
  */
 export function facts<F>(carrier: object, guard: Guard<F>): F {
-  const map = (carrier as Carrier)[STATE]?.facts
+  const map = findState(carrier)?.facts
   const found = map?.get(guard as Guard<never>)
   if (found === undefined) {
     throw new CoreError(
@@ -55,9 +61,9 @@ export function facts<F>(carrier: object, guard: Guard<F>): F {
   return found as F
 }
 
-/** Who is calling, once a guard has said so. */
+/** Who is calling, once a guard has said so. @param carrier as for {@link facts} */
 export function principalOf(carrier: object): Principal | undefined {
-  return (carrier as Carrier)[STATE]?.principal
+  return findState(carrier)?.principal
 }
 
 /** The id under which all events of this request are published: 128 random bits, ours, never taken from a header. */

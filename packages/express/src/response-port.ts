@@ -8,6 +8,8 @@ export const response: ResponsePort<Response> = {
     res.setHeader(name, value)
   },
   send: (res, status, body) => {
+    // HEAD has the length of what it leaves out (RFC 9110 §8.6); Node would not count it.
+    if (body !== undefined) res.setHeader('Content-Length', body.length)
     res.status(status).end(body)
   },
 }

@@ -1,7 +1,7 @@
 import type { RouteInfo } from '@portcullis/core'
-import { describeRoutes } from '@portcullis/core/node'
+import { assertAllCovered, describeRoutes, isEntrance } from '@portcullis/core/node'
 import type { Application, Request } from 'express'
-import { type FoundExpressRoute, findRoutes } from './stack.ts'
+import { findRoutes, firstOf } from './stack.ts'
 
 /**
  * Every route of an application, those of nested routers included. An application that is mounted inside another one can't be
@@ -17,23 +17,23 @@ const patterns = new WeakMap<object, readonly string[]>()
 export function patternOf(req: Request): string {
   const route = req.route as { path: unknown } | undefined
   if (route === undefined) return '*'
-  const [one, ...more] = patterns.get(route) ?? learn(req, route)
-  if (more.length === 0) return one ?? String(route.path)
+  const all = patterns.get(route) ?? learn(req.app, route)
   // A router mounted twice, or a list of paths: where the prefix is literal, it says which.
-  const all = [one, ...more]
-  return all.find((pattern) => pattern === `${req.baseUrl}${route.path}`) ?? all.join(' | ')
+  return all.find((pattern) => pattern === `${req.baseUrl}${route.path}`) ?? (all.join(' | ') || String(route.path))
 }
 
-function learn(req: Request, wanted: { path: unknown }): readonly string[] {
-  const app: Application = req.app
-  const found = new Map<object, string[]>([[wanted, []]])
-  for (const { route, pattern } of findRoutes(app) as FoundExpressRoute[]) {
-    if (route === undefined) continue
-    const known = found.get(route) ?? []
-    const full = `${app.path()}${pattern}`
-    if (!known.includes(full)) known.push(full)
-    found.set(route, known)
-  }
-  for (const [route, known] of found) patterns.set(route, known)
-  return patterns.get(wanted) ?? []
+function learn(app: Application, route: object): readonly string[] {
+  const found = findRoutes(app).filter((one) => one.route === route)
+  const all = [...new Set(found.map(({ pattern }) => `${app.path()}${pattern}`))]
+  patterns.set(route, all)
+  return all
+}
+
+/**
+ * Refuses to start an application that has a route without a rule. Call it after the last route, before `listen`.
+ * @throws CoreError `core.entrance_missing`, `core.routes_uncovered` (names every such route, with file and line where they are
+ *   known), `core.endpoint_needs_raw_body`
+ */
+export function assertCovered(app: Application): void {
+  assertAllCovered(isEntrance(firstOf(app)), findRoutes(app))
 }

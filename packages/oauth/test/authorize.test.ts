@@ -1,7 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authorizationRefusedEvent, codeIssuedEvent } from '../src/index.ts'
 import { Browser } from './browser.ts'
-import { authorize, authorizeUrl, CALLBACK, claimsOf, codeOf, GOOD_CODE, type Kit, kit, PKCE, redeem, SECRET, signIn } from './kit.ts'
+import {
+  authorize,
+  authorizeUrl,
+  CALLBACK,
+  claimsOf,
+  codeOf,
+  GOOD_CODE,
+  type Kit,
+  kit,
+  PKCE,
+  redeem,
+  SECRET,
+  signIn,
+} from './kit.ts'
 
 let it: Kit
 beforeAll(async () => {
@@ -63,10 +76,13 @@ describe('a redirect URI that is not the registered one gets a page, and no redi
     expect([page.status, page.left]).toEqual([400, undefined])
   })
 
-  test.each(['client_id=web', `redirect_uri=${encodeURIComponent(CALLBACK)}`, 'state=2'])('the same for a second %s', async (more) => {
-    const page = await fresh().get(`${authorizeUrl(it)}&${more}`)
-    expect([page.status, page.left]).toEqual([400, undefined])
-  })
+  test.each(['client_id=web', `redirect_uri=${encodeURIComponent(CALLBACK)}`, 'state=2'])(
+    'the same for a second %s',
+    async (more) => {
+      const page = await fresh().get(`${authorizeUrl(it)}&${more}`)
+      expect([page.status, page.left]).toEqual([400, undefined])
+    },
+  )
 })
 
 describe('any other error goes to the client, with state and iss', () => {
@@ -81,7 +97,11 @@ describe('any other error goes to the client, with state and iss', () => {
     ['a method without a challenge', { code_challenge: undefined, client_id: 'partner' }, 'invalid_request'],
     ['a challenge of the wrong length', { code_challenge: 'short' }, 'invalid_request'],
     ['an unknown scope', { scope: 'openid admin' }, 'invalid_scope'],
-    ["another client's scope", { client_id: 'cli', redirect_uri: 'http://127.0.0.1:1/callback', scope: 'invoice:create' }, 'invalid_scope'],
+    [
+      "another client's scope",
+      { client_id: 'cli', redirect_uri: 'http://127.0.0.1:1/callback', scope: 'invoice:create' },
+      'invalid_scope',
+    ],
     ['no scope', { scope: undefined }, 'invalid_scope'],
     ['an unknown resource', { resource: 'https://evil.example/api' }, 'invalid_target'],
     ['prompt=none beside another', { prompt: 'none login' }, 'invalid_request'],
@@ -131,12 +151,15 @@ describe('how well and how recently', () => {
     expect(page.text).toContain('value="approve"')
   })
 
-  test.each<Parameters>([{ prompt: 'login' }, { max_age: '0' }, { prompt: 'select_account' }])('%o asks for the password again', async (parameters) => {
-    await authorize(it)
-    const page = await it.browser.get(authorizeUrl(it, parameters))
-    expect(page.text).toContain('current-password')
-    expect((await signIn(it, page)).text).toContain('value="approve"')
-  })
+  test.each<Parameters>([{ prompt: 'login' }, { max_age: '0' }, { prompt: 'select_account' }])(
+    '%o asks for the password again',
+    async (parameters) => {
+      await authorize(it)
+      const page = await it.browser.get(authorizeUrl(it, parameters))
+      expect(page.text).toContain('current-password')
+      expect((await signIn(it, page)).text).toContain('value="approve"')
+    },
+  )
 
   test('max_age asks again once the sign-in is older', async () => {
     await authorize(it)

@@ -25,7 +25,13 @@ test('openid-client discovers, signs in with PKCE, reads userinfo, and refreshes
   })
   const consent = await signIn(it, await it.browser.get(url.href))
   const { left } = await it.browser.submit(consent, { decision: 'approve' })
-  const checks = { pkceCodeVerifier: verifier, expectedState: 'a state', expectedNonce: nonce, maxAge: 3600, idTokenExpected: true }
+  const checks = {
+    pkceCodeVerifier: verifier,
+    expectedState: 'a state',
+    expectedNonce: nonce,
+    maxAge: 3600,
+    idTokenExpected: true,
+  }
   const tokens = await oidc.authorizationCodeGrant(config, left as URL, checks)
   expect(tokens.scope).toBe('openid email invoice:read offline_access')
   expect(tokens.expires_in).toBe(300)
@@ -47,7 +53,9 @@ test('openid-client discovers, signs in with PKCE, reads userinfo, and refreshes
   expect(refreshed.refresh_token).not.toBe(tokens.refresh_token)
   expect(refreshed.claims()).toMatchObject({ sub: 'u-grace', auth_time: tokens.claims()?.auth_time })
   await oidc.tokenRevocation(config, refreshed.refresh_token as string)
-  await expect(oidc.refreshTokenGrant(config, refreshed.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
+  await expect(oidc.refreshTokenGrant(config, refreshed.refresh_token as string)).rejects.toMatchObject({
+    error: 'invalid_grant',
+  })
 })
 
 test.each([

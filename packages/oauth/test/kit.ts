@@ -81,7 +81,13 @@ export class TestAccounts implements Accounts {
   attempts = 0
 
   constructor() {
-    this.add({ subject: 'u-grace', username: 'grace@acme.test', password: 'grace-password', roles: ['accountant'], secondFactor: false })
+    this.add({
+      subject: 'u-grace',
+      username: 'grace@acme.test',
+      password: 'grace-password',
+      roles: ['accountant'],
+      secondFactor: false,
+    })
     this.add({ subject: 'u-ada', username: 'ada@acme.test', password: 'ada-password', roles: ['owner'], secondFactor: true })
   }
 
@@ -93,15 +99,21 @@ export class TestAccounts implements Accounts {
     })
   }
 
-  async authenticate({ username, password }: { username: string; password: string }): Promise<CheckResult<{ readonly subject: string }>> {
+  async authenticate({
+    username,
+    password,
+  }: {
+    username: string
+    password: string
+  }): Promise<CheckResult<{ readonly subject: string }>> {
     if (this.limited) return { type: 'limited', retryAfter: 90 }
     const person = [...this.people.values()].find((one) => one.username === username && one.password === password)
-    return person ? ({ type: 'ok', subject: person.subject } ) : ({ type: 'refused' })
+    return person ? { type: 'ok', subject: person.subject } : { type: 'refused' }
   }
 
   async secondFactor({ code }: { code: string }): Promise<CheckResult> {
     this.attempts++
-    return code === GOOD_CODE ? ({ type: 'ok' } ) : ({ type: 'refused' })
+    return code === GOOD_CODE ? { type: 'ok' } : { type: 'refused' }
   }
 
   async find(subject: string): Promise<Person | undefined> {
@@ -122,7 +134,10 @@ export interface Kit extends Served {
 
 /** A whole authorization server on a port. */
 export async function kit(
-  options: Partial<AuthorizationServerOptions> & { readonly clientList?: readonly Client[]; readonly formGuards?: readonly Guard[] } = {},
+  options: Partial<AuthorizationServerOptions> & {
+    readonly clientList?: readonly Client[]
+    readonly formGuards?: readonly Guard[]
+  } = {},
 ): Promise<Kit> {
   const { clientList = CLIENTS, ...further } = options
   const clock = new TestClock()
@@ -195,7 +210,11 @@ export async function signIn(of: Kit, page: Visit, who = 'grace', browser: Brows
 }
 
 /** The whole way to a code. */
-export async function authorize(of: Kit, parameters: Readonly<Record<string, string | undefined>> = {}, who = 'grace'): Promise<URL> {
+export async function authorize(
+  of: Kit,
+  parameters: Readonly<Record<string, string | undefined>> = {},
+  who = 'grace',
+): Promise<URL> {
   let page = await of.browser.get(authorizeUrl(of, parameters))
   if (page.text.includes('current-password')) page = await signIn(of, page, who)
   const done = await of.browser.submit(page, { decision: 'approve' })
@@ -215,7 +234,8 @@ export async function post(
   form: Readonly<Record<string, string | undefined>> | string,
   options: { readonly basic?: string; readonly path?: string } = {},
 ): Promise<TokenReply> {
-  const pairs = typeof form === 'string' ? form : Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  const pairs =
+    typeof form === 'string' ? form : Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined)
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
   if (options.basic !== undefined) headers['authorization'] = `Basic ${Buffer.from(options.basic).toString('base64')}`
   const response = await fetch(`${of.url}${options.path ?? of.server.paths.token}`, {
@@ -228,7 +248,11 @@ export async function post(
 }
 
 /** Redeems a code of the client `web`; `undefined` leaves a parameter out. */
-export function redeem(of: Kit, code: string | null, form: Readonly<Record<string, string | undefined>> = {}): Promise<TokenReply> {
+export function redeem(
+  of: Kit,
+  code: string | null,
+  form: Readonly<Record<string, string | undefined>> = {},
+): Promise<TokenReply> {
   return post(of, {
     grant_type: 'authorization_code',
     client_id: 'web',
