@@ -10,7 +10,7 @@ export const people = {
 
 export type PersonName = keyof typeof people
 
-export const allScopes =
+const allScopes =
   'openid profile email offline_access invoice:read invoice:create invoice:update invoice:refund audit:read'
 
 /** What a client has after somebody signed in. */

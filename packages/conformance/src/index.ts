@@ -1,1 +1,2 @@
-export {}
+export { type AdapterUnderTest, adapterSuite } from './adapter.ts'
+export { manualClock, type StoreUnderTest, storeSuite } from './store.ts'

@@ -65,7 +65,7 @@ export function openContext(subject: StoreUnderTest): StoreContext {
 }
 
 /** A collection's name that no other test uses: the backend may keep its data from one test to the next. */
-export function freshName(): string {
+function freshName(): string {
   return `suite.t${randomBytes(8).toString('hex')}`
 }
 

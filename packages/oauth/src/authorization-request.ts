@@ -42,7 +42,7 @@ export type ParsedRequest =
   | { readonly type: 'page'; readonly refusal: Refused }
 
 /** The longest query that is read, in characters. */
-export const LONGEST_QUERY = 8192
+const LONGEST_QUERY = 8192
 
 const PROMPTS: ReadonlySet<string> = new Set(['none', 'login', 'consent', 'select_account'])
 

@@ -57,7 +57,7 @@ export function clientsFrom(clients: readonly Client[]): ClientDirectory {
 }
 
 /** The shortest secret that is taken, in characters. Whoever makes it must make it at random: it is hashed once, without a salt. */
-export const CLIENT_SECRET_LENGTH = 32
+const CLIENT_SECRET_LENGTH = 32
 
 /** What is kept of a client's secret: SHA-256 in base64url. @throws OAuthError `oauth.client_secret_weak` below 32 characters */
 export function hashClientSecret(secret: string): string {

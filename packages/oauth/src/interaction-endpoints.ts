@@ -67,7 +67,7 @@ export function consentEndpoint(provider: Provider): Endpoint {
 }
 
 /** The interaction of a request, if it is this browser's and its client is still there. */
-export async function turnOf(provider: Provider, req: RequestView, id: string | undefined): Promise<Turn | undefined> {
+async function turnOf(provider: Provider, req: RequestView, id: string | undefined): Promise<Turn | undefined> {
   const session = await provider.sessions.read(req)
   const open = await provider.interactions.find(id, session?.handle)
   if (open === undefined || session === undefined) return undefined

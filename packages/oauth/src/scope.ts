@@ -12,7 +12,7 @@ export interface Resource {
 }
 
 /** Scopes of OpenID Connect (Core §5.4, §11), with the words for the consent page. */
-export const OPENID_SCOPES: Readonly<Record<string, string>> = {
+const OPENID_SCOPES: Readonly<Record<string, string>> = {
   openid: 'Know who you are when you sign in',
   profile: 'See your name and profile',
   email: 'See your email address',

@@ -74,7 +74,7 @@ export function hiddenFields(page: Visit): Record<string, string> {
 }
 
 /** An attribute's value. */
-export function attribute(tag: string, name: string): string {
+function attribute(tag: string, name: string): string {
   return plain(new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '')
 }
 

@@ -23,7 +23,7 @@ export const GOOD_CODE = '123456'
 
 const SCOPES = ['openid', 'profile', 'email', 'offline_access', 'invoice:read', 'invoice:create']
 
-export const CLIENTS: readonly Client[] = [
+const CLIENTS: readonly Client[] = [
   {
     clientId: 'web',
     name: 'Ledger <b>Web</b> & "friends"',

@@ -7,7 +7,7 @@ const SWEEP = 4
 const SWEEP_WHEN_FULL = 256
 
 /** No slot: nothing is known of the key. */
-export const NONE = -1
+const NONE = -1
 
 /** The slot of all keys that came when the table was full of live ones. */
 export const OVERFLOW = -2

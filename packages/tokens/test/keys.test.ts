@@ -72,12 +72,12 @@ describe('a verification key is refused when it is loaded, by name', () => {
     expect(String(error)).toContain('"k1"')
   })
 
-  it('refuses the Ed25519 key under which node:crypto accepts one signature for every message', async () => {
+  it('refuses the Ed25519 key under which one signature fits every message: Node 20 takes it, Node 24 does not', async () => {
     const identity = Buffer.concat([Buffer.from([1]), Buffer.alloc(31)])
     const forged = Buffer.concat([identity, Buffer.alloc(32)])
     const jwk: JWK = { kty: 'OKP', crv: 'Ed25519', x: b64(identity) }
     const key = createPublicKey({ key: jwk as never, format: 'jwk' })
-    expect(verify(null, Buffer.from('anything'), key, forged)).toBe(true)
+    expect(verify(null, Buffer.from('anything'), key, forged)).toBe(process.versions.node.startsWith('20.'))
     expect(await refusal(() => importVerificationKey(jwk))).toBe('tokens.key_weak')
   })
 })
