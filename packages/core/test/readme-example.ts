@@ -14,7 +14,7 @@ const invitations = store.collection<{ tenant: string }>({ name: 'app.invitation
 await invitations.create('welcome-1', { tenant: 'acme' }, { expiresAt: Date.now() + 86_400_000 })
 
 /** Finds out who is calling: here, by a client certificate that the TLS server has verified. */
-export const certificate: Guard<{ principal: Principal }> = (req) => {
+const certificate: Guard<{ principal: Principal }> = (req) => {
   if (!(req.socket && 'authorized' in req.socket && req.socket.authorized)) {
     return {
       type: 'reply',
