@@ -154,6 +154,9 @@ describe('settle', () => {
     settle(req, done)
     settle(req, { status: undefined, completed: false })
     expect(counts).toEqual([done, done])
+    // Nor does the second report change what a guard that comes late is told.
+    await decide(req, [counting(counts)])
+    expect(counts).toEqual([done, done, done])
   })
 
   it('reaches guards before one that refused or threw', () => {

@@ -1,4 +1,5 @@
-import { subscribe } from '@portcullis/core'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createMemoryStore, type Store, subscribe } from '@portcullis/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Browser, hiddenFields, type Visit } from './browser.ts'
 import { authorizeUrl, type Kit, kit, signIn } from './kit.ts'
@@ -42,10 +43,12 @@ describe('a form that was not ours does nothing', () => {
     expect((await browser.submit(consent, { decision: 'approve' })).left?.searchParams.get('code')).toMatch(/./)
   })
 
-  test('one consent page gives one code', async () => {
-    const { page, browser } = await begin()
-    const consent = await signIn(it, page, 'grace', browser)
+  test('one consent page gives one code, however many answers arrive before the first is written', async () => {
+    const slow = await kit({ store: slowStore(createMemoryStore()) })
+    const browser = new Browser(slow.url)
+    const consent = await signIn(slow, await browser.get(authorizeUrl(slow)), 'grace', browser)
     const answers = await Promise.all(Array.from({ length: 20 }, () => browser.submit(consent, { decision: 'approve' })))
+    await slow.close()
     expect(answers.filter(({ left }) => left !== undefined)).toHaveLength(1)
   })
 })
@@ -151,3 +154,20 @@ test('a link elsewhere signs nobody out: without proof it asks, and never return
   expect(asked.left).toBeUndefined()
   expect((await browser.get(authorizeUrl(it))).text).toContain('name="decision"')
 })
+
+/** A store as far away as a database: what one request has read, others have read as well before it writes. */
+function slowStore(store: Store): Store {
+  return {
+    collection(declaration) {
+      const near = store.collection<never>(declaration)
+      const far =
+        (verb: 'get' | 'replace' | 'take' | 'remove' | 'create') =>
+        async (...args: never[]) => {
+          await pause(20)
+          return (near[verb] as (...all: never[]) => Promise<unknown>)(...args)
+        }
+      const verbs = { get: far('get'), replace: far('replace'), take: far('take'), remove: far('remove'), create: far('create') }
+      return { ...near, ...verbs } as never
+    },
+  }
+}
