@@ -1,8 +1,15 @@
+import { defineEvent, type EventType } from '@portcullis/core'
 import type { Totp } from '@portcullis/mfa'
 import type { Accounts as AccountsPort } from '@portcullis/oauth'
 import type { Passwords } from '@portcullis/password'
 import type { BruteForceGuard } from '@portcullis/rate-limit'
 import { type Accounts, canonicalEmail } from './accounts.ts'
+
+/** A secret of an account that exists was wrong. Only its own tenant's owners read it; whoever guessed is told what all are told. */
+export const signInFailedEvent: EventType<
+  'ledger.sign_in_failed',
+  { readonly subject: string; readonly factor: 'password' | 'code' }
+> = defineEvent('ledger.sign_in_failed')
 
 /** The ways to prove who one is. Every one is paid for before the secret is looked at. */
 export type SignIn = Pick<AccountsPort, 'authenticate' | 'secondFactor'>
@@ -26,7 +33,10 @@ export function createSignIn(parts: {
       // A disabled account takes as long as any other, and is told the same.
       const right = result.ok && account !== undefined && !account.disabled
       await attempt.settle(right ? 'success' : 'failure')
-      if (!right) return { type: 'refused' }
+      if (!right) {
+        if (account !== undefined) signInFailedEvent.publish({ subject: account.id, factor: 'password' }, { request })
+        return { type: 'refused' }
+      }
       if (result.rehash !== undefined) await accounts.rehash(account, result.rehash)
       return { type: 'ok', subject: account.id }
     },
@@ -37,7 +47,9 @@ export function createSignIn(parts: {
       const result = await totp.verify(subject, code.replaceAll(/\s/g, ''), { request })
       const right = result.ok && account !== undefined && !account.disabled
       await attempt.settle(right ? 'success' : 'failure')
-      return right ? { type: 'ok' } : { type: 'refused' }
+      if (right) return { type: 'ok' }
+      signInFailedEvent.publish({ subject, factor: 'code' }, { request })
+      return { type: 'refused' }
     },
   }
 }

@@ -3,10 +3,22 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { refreshTokenGrant } from 'openid-client'
+import {
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  ClientSecretBasic,
+  ClientSecretPost,
+  calculatePKCECodeChallenge,
+  discovery,
+  None,
+  randomPKCECodeVerifier,
+  refreshTokenGrant,
+} from 'openid-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { signIn } from '../examples/browser.mjs'
 import { frameworks } from '../src/config.ts'
-import { call, type PersonName, type SignedIn, signInAs } from './person.ts'
+import { call, type PersonName, people, type SignedIn, signInAs } from './person.ts'
 import { dataDir, failToStart, type LedgerProcess, startLedger } from './process.ts'
 
 const run = promisify(execFile)
@@ -174,6 +186,76 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
       expect(all.includes(secret)).toBe(false)
     }
     expect(JSON.stringify(await entries('linus'))).not.toContain('usr_alan')
+  })
+
+  it('tells the owner of a wrong password for an account of the tenant', async () => {
+    await expect(signInAs(ledger.url, 'grace', { password: 'not-hers' })).rejects.toThrow()
+    const failures = async (name: PersonName) =>
+      (await call(ledger.url, as(name), 'GET', '/api/admin/audit?limit=100')).body.items.filter(
+        ({ type }: { type: string }) => type === 'ledger.sign_in_failed',
+      )
+    await expect
+      .poll(() => failures('ada'))
+      .toContainEqual(
+        expect.objectContaining({ data: { subject: 'usr_grace', factor: 'password' }, ip: expect.stringMatching(/^(127|::1)/) }),
+      )
+    expect(await failures('linus')).toEqual([])
+  })
+
+  it('says how much is left, and where to get a token', async () => {
+    const unknown = await call(ledger.url, undefined, 'GET', '/api/me')
+    expect(unknown.headers.get('www-authenticate')).toBe(
+      `Bearer resource_metadata="${ledger.url}/.well-known/oauth-protected-resource/api"`,
+    )
+    for (const path of ['oauth-protected-resource/api', 'oauth-authorization-server', 'openid-configuration']) {
+      const metadata = await call(ledger.url, undefined, 'GET', `/.well-known/${path}`)
+      expect(metadata.body).toMatchObject(path.includes('resource') ? { resource: `${ledger.url}/api` } : { issuer: ledger.url })
+    }
+  })
+
+  it.each([
+    ['ledger-cli', 'http://127.0.0.1:51004/callback', None(), true],
+    ['ledger-partner', 'http://localhost:3999/callback', ClientSecretBasic('partner-secret-for-the-demo-only'), false],
+    ['ledger-partner', 'http://localhost:3999/callback', ClientSecretPost('partner-secret-for-the-demo-only'), true],
+  ] as const)('%s gets a code and a token at %s', async (client, redirectUri, authentication, withPkce) => {
+    const options = { execute: [allowInsecureRequests] }
+    const config = await discovery(new URL(ledger.url), client, undefined, authentication, options)
+    const verifier = randomPKCECodeVerifier()
+    const start = buildAuthorizationUrl(config, {
+      redirect_uri: redirectUri,
+      scope: 'openid offline_access invoice:read',
+      state: 'a state',
+      ...(withPkce ? { code_challenge: await calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' } : {}),
+    })
+    const callback = await signIn(start, { redirectUri, person: people.alan })
+    const tokens = await authorizationCodeGrant(config, callback, {
+      expectedState: 'a state',
+      ...(withPkce ? { pkceCodeVerifier: verifier } : {}),
+    })
+    expect((await call(ledger.url, tokens.access_token, 'GET', '/api/me')).body).toMatchObject({
+      sub: 'usr_alan',
+      scopes: ['openid', 'offline_access', 'invoice:read'],
+    })
+    expect((await refreshTokenGrant(config, tokens.refresh_token ?? '')).access_token).toBeTypeOf('string')
+  })
+
+  it('ledger-partner gets its code at a redirect URI with a query, which stays', async () => {
+    const redirectUri = 'http://localhost:3999/other?tenant=acme'
+    const start = new URL('/oauth/authorize', ledger.url)
+    const request = {
+      response_type: 'code',
+      client_id: 'ledger-partner',
+      redirect_uri: redirectUri,
+      scope: 'invoice:read',
+      state: 's',
+    }
+    for (const [name, value] of Object.entries(request)) start.searchParams.set(name, value)
+    const callback = await signIn(start, { redirectUri, person: people.alan })
+    expect(callback.searchParams.get('tenant')).toBe('acme')
+    // openid-client leaves the query of a redirect URI out of the token request, so this one is made by hand.
+    const code = callback.searchParams.get('code') ?? ''
+    const tokens = await clientToken(ledger.url, { grant_type: 'authorization_code', code, redirect_uri: redirectUri })
+    expect(tokens.status).toBe(200)
   })
 
   it('shows the matrix of routes and roles', async () => {

@@ -10,8 +10,7 @@ export const people = {
 
 export type PersonName = keyof typeof people
 
-const allScopes =
-  'openid profile email offline_access invoice:read invoice:create invoice:update invoice:refund audit:read'
+const allScopes = 'openid profile email offline_access invoice:read invoice:create invoice:update invoice:refund audit:read'
 
 /** What a client has after somebody signed in. */
 export interface SignedIn {
