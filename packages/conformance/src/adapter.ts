@@ -8,6 +8,7 @@ import { heads, spelled } from './adapter-spellings.ts'
 import { type AdapterContext, type AdapterUnderTest, openAdapter } from './adapter-subject.ts'
 import { proxies, telling } from './adapter-telling.ts'
 
+export { adapterExample } from './adapter-example.ts'
 export type {
   AdapterUnderTest,
   AppDescription,

@@ -1,2 +1,2 @@
-export { type AdapterUnderTest, adapterSuite } from './adapter.ts'
+export { type AdapterUnderTest, adapterExample, adapterSuite } from './adapter.ts'
 export { manualClock, type StoreUnderTest, storeSuite } from './store.ts'

@@ -5,10 +5,9 @@ import { putHeaders, type ResponsePort } from './put-headers.ts'
 
 /**
  * Does what a verdict says, as far as the answer goes.
- * @returns whether the request goes on; when it does not, it was answered, or the client has left and nothing is done
+ * @returns whether the request goes on; when it does not, it was answered, or the client has left: `decide` refuses then
  */
 export function apply<C>(view: NodeView, verdict: Verdict, port: ResponsePort<C>, carrier: C): boolean {
-  if (view.left) return false
   putHeaders(view, verdict.headers, port, carrier)
   if (verdict.type === 'continue') return true
   respond(view, verdict.reply, port, carrier)
