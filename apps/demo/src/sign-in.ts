@@ -6,10 +6,8 @@ import type { BruteForceGuard } from '@portcullis/rate-limit'
 import { type Accounts, canonicalEmail } from './accounts.ts'
 
 /** A secret of an account that exists was wrong. Only its own tenant's owners read it; whoever guessed is told what all are told. */
-export const signInFailedEvent: EventType<
-  'ledger.sign_in_failed',
-  { readonly subject: string; readonly factor: 'password' | 'code' }
-> = defineEvent('ledger.sign_in_failed')
+const signInFailedEvent: EventType<'ledger.sign_in_failed', { readonly subject: string; readonly factor: 'password' | 'code' }> =
+  defineEvent('ledger.sign_in_failed')
 
 /** The ways to prove who one is. Every one is paid for before the secret is looked at. */
 export type SignIn = Pick<AccountsPort, 'authenticate' | 'secondFactor'>
