@@ -1,4 +1,12 @@
+import { decodeBase64url } from './base64url.ts'
 import { TokenError } from './errors.ts'
+
+/** What a token is bound to; SHA-256, base64url. */
+export type Confirmation =
+  /** The thumbprint of a DPoP key (RFC 9449 §6.1). */
+  | { readonly jkt: string }
+  /** The thumbprint of a client certificate (RFC 8705 §3.1). */
+  | { readonly 'x5t#S256': string }
 
 /** Whom an access token is for, and what it is good for (RFC 9068 §2.2). */
 export interface AccessTokenRequest {
@@ -17,9 +25,15 @@ export interface AccessTokenRequest {
   /** The tenant that the subject acts in. */
   readonly tenant?: string
   readonly roles?: readonly string[]
+  /** `sid`: the session that the token came out of; revoking the session revokes it. */
+  readonly sessionId?: string
+  /** `grant_id`: the grant, such as a refresh token's family; when that ends, the token can end with it. */
+  readonly grantId?: string
+  /** `cnf`: the key that a caller must prove to hold (RFC 7800 §3.1): a DPoP key, or a client certificate. */
+  readonly confirmation?: Confirmation
   /** Seconds. Default: the issuer's. */
   readonly lifetime?: number
-  /** Further claims; none of those above, nor `cnf`, which says that a token needs a proof. */
+  /** Further claims; none of those above. */
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
@@ -38,6 +52,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   'amr',
   'tenant',
   'roles',
+  'sid',
+  'grant_id',
   'cnf',
 ])
 
@@ -50,11 +66,15 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
  */
 export function accessTokenClaims(request: AccessTokenRequest): Readonly<Record<string, unknown>> {
   const { subject, audience, clientId, scopes, authTime, acr, amr, tenant, roles, claims = {} } = request
+  const { sessionId, grantId, confirmation } = request
   const all = typeof audience === 'string' ? [audience] : audience
   // A token for nobody in particular is a token for everybody.
   if (all.length === 0 || all.some((one) => one === '')) throw invalid('audience')
   if (subject === '') throw invalid('subject')
   if (clientId === '') throw invalid('clientId')
+  if (sessionId === '') throw invalid('sessionId')
+  if (grantId === '') throw invalid('grantId')
+  if (confirmation !== undefined && !isConfirmation(confirmation)) throw invalid('confirmation')
   if (!scopes.every((scope) => SCOPE.test(scope))) throw invalid('scopes')
   return {
     ...withoutReserved(claims, RESERVED),
@@ -67,6 +87,9 @@ export function accessTokenClaims(request: AccessTokenRequest): Readonly<Record<
     ...(amr !== undefined && { amr }),
     ...(tenant !== undefined && { tenant }),
     ...(roles !== undefined && { roles }),
+    ...(sessionId !== undefined && { sid: sessionId }),
+    ...(grantId !== undefined && { grant_id: grantId }),
+    ...(confirmation !== undefined && { cnf: confirmation }),
   }
 }
 
@@ -78,6 +101,13 @@ export function withoutReserved(
   const found = Object.keys(claims).find((name) => reserved.has(name))
   if (found === undefined) return claims
   throw new TokenError('tokens.claim_reserved', `${found} is not set through claims`)
+}
+
+// RFC 7638 §3, RFC 8705 §3.1: 32 bytes, of either member. Both at once would leave open which one counts.
+function isConfirmation(confirmation: Confirmation): boolean {
+  const [[name, thumbprint] = [], ...more] = Object.entries(confirmation)
+  if (more.length > 0 || (name !== 'jkt' && name !== 'x5t#S256')) return false
+  return typeof thumbprint === 'string' && decodeBase64url(thumbprint)?.length === 32
 }
 
 function invalid(name: string): TokenError {

@@ -1,4 +1,4 @@
-import { type Refused, refused } from './jws.ts'
+import { type Refused, refused } from './refused.ts'
 import type { JsonObject } from './strict-json.ts'
 
 /** The claims of a verified token. Those that are named here have the type they should; everything else is as it was sent. */

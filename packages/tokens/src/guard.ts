@@ -11,11 +11,12 @@ import {
 import type { Claims } from './claims.ts'
 import { TokenError } from './errors.ts'
 import { rejectedEvent } from './events.ts'
+import { INVALID_TOKEN } from './refused.ts'
 import type { Verifier, VerifyResult } from './verifier.ts'
 
 /** Options of {@link bearer}. */
 export interface BearerOptions {
-  readonly verifier: Pick<Verifier, 'verify'>
+  readonly verifier: Pick<Verifier<string>, 'verify'>
   /**
    * Whom the claims speak for; `undefined` refuses the token. Default: `sub`, `client_id`, `tenant`, `roles`, `scope`, `amr`, `acr`
    * and `auth_time` as the token has them, see {@link principalFromClaims}.
@@ -68,7 +69,7 @@ export function bearer(options: BearerOptions): Guard<BearerFacts> {
   const malformed = refuse(400, badRequest, NOT_A_TOKEN)
   const invalidToken = challenge(
     { challenge: scheme },
-    { error: 'invalid_token', error_description: 'The access token is expired, revoked or not valid here' },
+    { error: INVALID_TOKEN.error, error_description: INVALID_TOKEN.description },
   )
 
   const reject = (req: RequestView, refusal: Refusal): Refusal => {
@@ -82,7 +83,7 @@ export function bearer(options: BearerOptions): Guard<BearerFacts> {
     return { type: 'continue', facts: { claims }, principal: who.challenge === undefined ? { ...who, challenge: scheme } : who }
   }
 
-  const decide = (req: RequestView, result: VerifyResult): Decision<BearerFacts> | Promise<Decision<BearerFacts>> => {
+  const decide = (req: RequestView, result: VerifyResult<string>): Decision<BearerFacts> | Promise<Decision<BearerFacts>> => {
     if (!result.ok) return invalid(req, result.reason)
     const { claims } = result
     // RFC 9449 §7.2, RFC 8705 §3: a token that is bound to a key is worth nothing by itself, or binding it was for nothing.

@@ -1,4 +1,4 @@
-export type { AccessTokenRequest } from './access-token.ts'
+export type { AccessTokenRequest, Confirmation } from './access-token.ts'
 export type { Algorithm, AsymmetricAlgorithm, HmacAlgorithm } from './algorithms.ts'
 export type { Claims, ClaimsReasonCode } from './claims.ts'
 export {
@@ -24,7 +24,7 @@ export {
 export type { Fetch } from './fetch-json.ts'
 export { type BearerFacts, type BearerOptions, bearer, principalFromClaims } from './guard.ts'
 export { createTokenIssuer, type IssuedToken, type SignRequest, type TokenIssuer, type TokenIssuerOptions } from './issuer.ts'
-export { type JwsHeader, type JwsOptions, type JwsReasonCode, type JwsResult, type Refused, verifyJws } from './jws.ts'
+export { type JwsHeader, type JwsOptions, type JwsReasonCode, type JwsResult, verifyJws } from './jws.ts'
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingKeyInfo } from './key-ring.ts'
 export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
@@ -37,7 +37,9 @@ export {
   type RefreshTokensOptions,
   type RotateResult,
 } from './refresh.ts'
+export type { ClientAnswer, Refused } from './refused.ts'
 export { createRemoteJwks, type JwksLocation, type RemoteJwks, type RemoteJwksOptions } from './remote-jwks.ts'
+export type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
 export type { RingAlgorithm } from './ring-key.ts'
 export { importSigner, type Signer } from './signer.ts'
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyReasonCode, type VerifyResult } from './verifier.ts'

@@ -1,9 +1,9 @@
-import type { Reason } from '@portcullis/core'
 import { type Algorithm, ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS } from './algorithms.ts'
 import { decodeBase64url } from './base64url.ts'
 import { TokenError } from './errors.ts'
 import type { KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
+import { type Refused, refused } from './refused.ts'
 import { parseJsonObject } from './strict-json.ts'
 
 /** The protected header of a JWS (RFC 7515 §4). `jku`, `x5u`, `jwk` and `x5c` may be in it, and nothing here reads them. */
@@ -24,12 +24,6 @@ export type JwsReasonCode =
   | 'tokens.key_unknown'
   | 'tokens.signature_invalid'
 
-/** A refusal as a value: the reason is for the log; the client is told something else. */
-export interface Refused<Code extends string> {
-  readonly ok: false
-  readonly reason: Reason & { readonly code: Code }
-}
-
 /** What {@link verifyJws} found. */
 export type JwsResult = { readonly ok: true; readonly header: JwsHeader; readonly payload: Uint8Array } | Refused<JwsReasonCode>
 
@@ -46,11 +40,6 @@ export const MAX_TOKEN_LENGTH = 8192
 
 const ALL_HMAC: ReadonlySet<string> = new Set(HMAC_ALGORITHMS)
 const ALL_ASYMMETRIC: ReadonlySet<string> = new Set(ASYMMETRIC_ALGORITHMS)
-
-/** A refusal that is made once and given out many times. */
-export function refused<Code extends string>(code: Code, message: string): Refused<Code> {
-  return Object.freeze({ ok: false, reason: Object.freeze({ code, message }) })
-}
 
 const TOO_LONG = refused('tokens.too_long', 'the token is longer than allowed')
 const MALFORMED = refused('tokens.malformed', 'the token is not three segments of canonical base64url')

@@ -3,8 +3,8 @@ import { type Clock, type Collection, type EventContext, type Json, type Sealer,
 import { decodeBase64url } from './base64url.ts'
 import { TokenError } from './errors.ts'
 import { type RefreshEvent, refreshEndedEvent, refreshIssuedEvent, refreshReuseEvent, refreshRotatedEvent } from './events.ts'
-import { type Refused, refused } from './jws.ts'
 import { seconds } from './options.ts'
+import { INVALID_GRANT, type Refused, refused } from './refused.ts'
 
 /** What a refresh token stands for. Whatever else the caller keeps with it comes back unchanged: JSON. */
 export type RefreshGrant = {
@@ -93,11 +93,11 @@ type Family = {
   readonly absoluteUntil: number
 } & { readonly [member: string]: Json | undefined }
 
-const MALFORMED = refused('tokens.refresh_malformed', 'not a refresh token of this server')
-const UNKNOWN = refused('tokens.refresh_unknown', 'no such family: it never was, has ended or has expired')
-const EXPIRED = refused('tokens.refresh_expired', 'the family has reached its idle or absolute lifetime')
-const CLIENT = refused('tokens.refresh_client_mismatch', 'the token belongs to another client')
-const REUSED = refused('tokens.refresh_reused', 'the token was used before; its family has ended')
+const MALFORMED = refused('tokens.refresh_malformed', 'not a refresh token of this server', INVALID_GRANT)
+const UNKNOWN = refused('tokens.refresh_unknown', 'no such family: it never was, has ended or has expired', INVALID_GRANT)
+const EXPIRED = refused('tokens.refresh_expired', 'the family has reached its idle or absolute lifetime', INVALID_GRANT)
+const CLIENT = refused('tokens.refresh_client_mismatch', 'the token belongs to another client', INVALID_GRANT)
+const REUSED = refused('tokens.refresh_reused', 'the token was used before; its family has ended', INVALID_GRANT)
 
 // Each failed attempt means that another one went through, and after one such this caller is in its grace or refused.
 const MAX_ATTEMPTS = 8

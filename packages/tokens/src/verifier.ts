@@ -10,11 +10,11 @@ import {
   MAX_TOKEN_LENGTH,
   type ParsedJws,
   parseJws,
-  type Refused,
-  refused,
 } from './jws.ts'
 import type { KeySource } from './key-source.ts'
 import { seconds, text } from './options.ts'
+import { type Refused, refused } from './refused.ts'
+import type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
 import { type JsonObject, parseJsonObject } from './strict-json.ts'
 
 /** Options of {@link createVerifier}. */
@@ -38,23 +38,37 @@ export interface VerifierOptions {
   readonly requiredClaims?: readonly string[]
   /** The longest token to look at, in characters. Default: 8192. */
   readonly maxLength?: number
+  /** What has been revoked. Asked about every token. Default: nothing; tokens are good until they expire. */
+  readonly revocations?: RevocationCheck
   readonly clock?: Clock
 }
 
 /** Why a token is refused. */
-export type VerifyReasonCode = JwsReasonCode | ClaimsReasonCode | 'tokens.type_mismatch'
+export type VerifyReasonCode = JwsReasonCode | ClaimsReasonCode | RevocationReasonCode | 'tokens.type_mismatch'
 
 /** What a verifier found. A refusal is a value: tokens expire every day. */
-export type VerifyResult = { readonly ok: true; readonly claims: Claims; readonly header: JwsHeader } | Refused<VerifyReasonCode>
+export type VerifyResult<Code extends string = VerifyReasonCode> =
+  | {
+      readonly ok: true
+      readonly claims: Claims
+      /** Of a JWT; an opaque token has none. */
+      readonly header?: JwsHeader
+    }
+  | Refused<Code>
 
-/** Verifies tokens of one issuer for one audience. */
-export interface Verifier {
+/** Verifies credentials of one issuer for one audience: JWTs here, and whatever else answers in the same form. */
+export interface Verifier<Code extends string = VerifyReasonCode> {
   readonly issuer: string
+  /**
+   * Whether a credential is of this verifier's kind, by its form alone, and for a JWT by the `iss` that it claims: for choosing
+   * among several verifiers. Nothing is verified.
+   */
+  accepts(token: string): boolean
   /**
    * Never throws because of what a token says, and never has the token in a reason. Synchronous whenever the keys are there.
    * @throws TokenError `tokens.keys_unavailable` (503; a rejection, where it is asynchronous) when the keys can't be had
    */
-  verify(token: string): VerifyResult | Promise<VerifyResult>
+  verify(token: string): VerifyResult<Code> | Promise<VerifyResult<Code>>
 }
 
 const TYPE = refused('tokens.type_mismatch', 'typ is not the kind of token that is accepted here')
@@ -71,7 +85,7 @@ const ACCESS_TOKEN_CLAIMS = ['sub', 'client_id', 'iat', 'jti']
  * @example const verifier = createVerifier({ issuer, audience: 'https://api.example.com', keys: createRemoteJwks({ issuer }) })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { keys, typ = 'at+jwt', clock = systemClock, maxLength = MAX_TOKEN_LENGTH } = options
+  const { keys, typ = 'at+jwt', clock = systemClock, maxLength = MAX_TOKEN_LENGTH, revocations } = options
   if (typeof keys?.find !== 'function') throw new TokenError('tokens.options_invalid', 'keys must be a key source')
   if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
     throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
@@ -86,12 +100,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   const finish = (parsed: ParsedJws, claims: JsonObject, refusal: Refused<JwsReasonCode> | undefined): VerifyResult => {
-    const against = refusal ?? checkClaims(claims, rules, clock.now())
+    const against = refusal ?? checkClaims(claims, rules, clock.now()) ?? revocations?.check(claims as Claims)
     return against ?? { ok: true, claims: claims as Claims, header: parsed.header }
   }
 
   return {
     issuer: rules.issuer,
+    accepts(token) {
+      const parsed = parseJws(token, maxLength)
+      return parsed.ok && parseJsonObject(parsed.payload)?.['iss'] === rules.issuer
+    },
     verify(token) {
       const parsed = parseJws(token, maxLength)
       if (!parsed.ok) return parsed
