@@ -54,14 +54,31 @@ export function checkClaims(claims: JsonObject, rules: ClaimRules, now: number):
   if (exp === undefined) return NO_EXPIRY
   if (!isDate(exp) || !isOptional(nbf, isDate) || !isOptional(iat, isDate)) return WRONG_TYPE
   if (!isOptional(sub, isText) || !isOptional(jti, isText) || !isOptional(clientId, isText)) return WRONG_TYPE
+  const untimely = checkTimes(claims as TimeClaims, rules, now)
+  if (untimely !== undefined) return untimely
+  for (const name of rules.required) {
+    if (!Object.hasOwn(claims, name) || claims[name] === null) return refused('tokens.claim_missing', `${name} is missing`)
+  }
+  return undefined
+}
+
+/** Claims about time that are of their type. */
+export type TimeClaims = Pick<Claims, 'exp' | 'nbf' | 'iat'>
+
+/**
+ * The part of {@link checkClaims} whose outcome changes while a token lies about.
+ * @param now milliseconds since the epoch
+ */
+export function checkTimes(
+  { exp, nbf, iat }: TimeClaims,
+  rules: Pick<ClaimRules, 'clockTolerance'>,
+  now: number,
+): Refused<ClaimsReasonCode> | undefined {
   const tolerance = rules.clockTolerance * 1000
   // RFC 7519 §4.1.4: on or after the time, it is over.
   if (now - tolerance >= exp * 1000) return EXPIRED
   if (nbf !== undefined && now + tolerance < nbf * 1000) return NOT_ACTIVE
   if (iat !== undefined && now + tolerance < iat * 1000) return FUTURE
-  for (const name of rules.required) {
-    if (!Object.hasOwn(claims, name) || claims[name] === null) return refused('tokens.claim_missing', `${name} is missing`)
-  }
   return undefined
 }
 

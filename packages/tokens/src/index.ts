@@ -42,4 +42,5 @@ export { createRemoteJwks, type JwksLocation, type RemoteJwks, type RemoteJwksOp
 export type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
 export type { RingAlgorithm } from './ring-key.ts'
 export { importSigner, type Signer } from './signer.ts'
+export type { VerifiedTokensOptions } from './verified-tokens.ts'
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyReasonCode, type VerifyResult } from './verifier.ts'

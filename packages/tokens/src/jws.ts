@@ -1,10 +1,11 @@
 import { type Algorithm, ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS } from './algorithms.ts'
-import { decodeBase64url } from './base64url.ts'
+import { decodeBase64url, decodedLength, writeBase64url } from './base64url.ts'
+import { deepFreeze } from './deep-freeze.ts'
 import { TokenError } from './errors.ts'
 import type { KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { type Refused, refused } from './refused.ts'
-import { parseJsonObject } from './strict-json.ts'
+import { parseJsonSegment } from './strict-json.ts'
 
 /** The protected header of a JWS (RFC 7515 §4). `jku`, `x5u`, `jwk` and `x5c` may be in it, and nothing here reads them. */
 export interface JwsHeader {
@@ -53,11 +54,16 @@ const SIGNATURE = refused('tokens.signature_invalid', 'the signature does not ma
 /** A compact JWS, taken apart; nothing of it is believed yet. */
 export interface ParsedJws {
   readonly ok: true
+  readonly compact: string
   readonly header: JwsHeader
-  readonly headerSegment: string
-  readonly signingInput: Uint8Array
-  readonly payload: Buffer
-  readonly signature: Buffer
+  /** Characters of header and payload with the point between them: what is signed (RFC 7515 §5.1). */
+  readonly signingLength: number
+  /** base64url; not decoded yet. */
+  readonly payload: string
+  /** base64url; not decoded yet. */
+  readonly signature: string
+  /** The header's text, when it was not known before. */
+  readonly newHeader: string | undefined
 }
 
 /**
@@ -68,12 +74,14 @@ export function verifyJws(compact: string, keys: KeySource, options: JwsOptions 
   const allowed = allowedAlgorithms(keys, options.algorithms)
   const parsed = parseJws(compact, options.maxLength ?? MAX_TOKEN_LENGTH)
   if (!parsed.ok) return parsed
-  const checked = checkSignature(parsed, keys, allowed)
-  return checked instanceof Promise ? checked.then((one) => jwsResult(parsed, one)) : jwsResult(parsed, checked)
-}
-
-function jwsResult(parsed: ParsedJws, refusal: Refused<JwsReasonCode> | undefined): JwsResult {
-  return refusal ?? { ok: true, header: parsed.header, payload: new Uint8Array(parsed.payload) }
+  const payload = decodeBase64url(parsed.payload)
+  if (payload === undefined) return MALFORMED
+  const finish = (key: VerificationKey | Refused<JwsReasonCode>): JwsResult => {
+    // A copy: the decoded bytes lie in memory that Node shares among small buffers.
+    return isRefused(key) ? key : { ok: true, header: parsed.header, payload: new Uint8Array(payload) }
+  }
+  const key = checkSignature(parsed, keys, allowed)
+  return key instanceof Promise ? key.then(finish) : finish(key)
 }
 
 /**
@@ -98,13 +106,18 @@ export function parseJws(compact: string, maxLength: number): ParsedJws | Refuse
   if (first < 1 || second < 0 || compact.indexOf('.', second + 1) >= 0) return MALFORMED
 
   const headerSegment = compact.slice(0, first)
-  const parsed = headers.get(headerSegment) ?? parseHeader(headerSegment)
+  const known = headers.get(headerSegment)
+  const parsed = known ?? parseHeader(headerSegment)
   if (!parsed.ok) return parsed
-  const payload = decodeBase64url(compact.slice(first + 1, second))
-  const signature = decodeBase64url(compact.slice(second + 1))
-  if (payload === undefined || signature === undefined) return MALFORMED
-  const signingInput = Buffer.from(compact.slice(0, second), 'latin1')
-  return { ok: true, header: parsed.header, headerSegment, signingInput, payload, signature }
+  return {
+    ok: true,
+    compact,
+    header: parsed.header,
+    signingLength: second,
+    payload: compact.slice(first + 1, second),
+    signature: compact.slice(second + 1),
+    newHeader: known === undefined ? headerSegment : undefined,
+  }
 }
 
 interface ParsedHeader {
@@ -113,10 +126,9 @@ interface ParsedHeader {
 }
 
 function parseHeader(segment: string): ParsedHeader | Refused<JwsReasonCode> {
-  const bytes = decodeBase64url(segment)
-  if (bytes === undefined) return MALFORMED
-  const header = parseJsonObject(bytes)
-  if (header === undefined) return NO_HEADER
+  const header = parseJsonSegment(segment)
+  if (header === 'not base64url') return MALFORMED
+  if (header === 'not an object') return NO_HEADER
   const { alg, kid, typ } = header as Partial<JwsHeader>
   if (typeof alg !== 'string') return HEADER
   if (kid !== undefined && typeof kid !== 'string') return HEADER
@@ -128,31 +140,48 @@ function parseHeader(segment: string): ParsedHeader | Refused<JwsReasonCode> {
 }
 
 /**
- * Finds the key and checks the signature.
- * @returns `undefined` when it is good
+ * Finds the key and checks the signature. The payload's spelling must have been checked before.
+ * @returns the key, when the signature is good
  */
 export function checkSignature(
   parsed: ParsedJws,
   keys: KeySource,
   allowed: ReadonlySet<string>,
-): Refused<JwsReasonCode> | undefined | Promise<Refused<JwsReasonCode> | undefined> {
+): VerificationKey | Refused<JwsReasonCode> | Promise<VerificationKey | Refused<JwsReasonCode>> {
   // `none` is in no list.
   if (!allowed.has(parsed.header.alg)) return ALGORITHM
   const found = keys.find(parsed.header)
   return found instanceof Promise ? found.then((key) => checkWith(key, parsed, allowed)) : checkWith(found, parsed, allowed)
 }
 
+/** Whether something was refused, rather than found. */
+export function isRefused<Code extends string>(one: VerificationKey | Refused<Code>): one is Refused<Code> {
+  return 'reason' in one
+}
+
+// One of each for all tokens: a key is done with them when it answers. No signature is longer than that of RSA with 8192 bits.
+let signingInput = Buffer.allocUnsafeSlow(MAX_TOKEN_LENGTH)
+const signatureBytes = Buffer.allocUnsafeSlow(1024)
+
 function checkWith(
   key: VerificationKey | undefined,
   parsed: ParsedJws,
   allowed: ReadonlySet<string>,
-): Refused<JwsReasonCode> | undefined {
+): VerificationKey | Refused<JwsReasonCode> {
   if (key === undefined) return NO_KEY
+  const { compact, signingLength, signature } = parsed
   // The key decides. Both halves matter: a source is somebody else's code.
   if (key.alg !== parsed.header.alg || !allowed.has(key.alg)) return ALGORITHM
-  if (!key.verify(parsed.signingInput, parsed.signature)) return SIGNATURE
-  rememberHeader(parsed)
-  return undefined
+  if (decodedLength(signature) > signatureBytes.length) return SIGNATURE
+  const signatureLength = writeBase64url(signatureBytes, signature)
+  if (signatureLength === undefined) return MALFORMED
+  if (signingLength > signingInput.length) signingInput = Buffer.allocUnsafeSlow(signingLength)
+  // Header and payload are known to be ASCII by now.
+  signingInput.write(compact, 0, signingLength, 'latin1')
+  const good = key.verify(signingInput.subarray(0, signingLength), signatureBytes.subarray(0, signatureLength))
+  if (!good) return SIGNATURE
+  if (parsed.newHeader !== undefined) rememberHeader(parsed.newHeader, parsed.header)
+  return key
 }
 
 /*
@@ -163,14 +192,9 @@ const headers = new Map<string, ParsedHeader>()
 const MAX_HEADERS = 64
 const MAX_HEADER_LENGTH = 1024
 
-function rememberHeader({ headerSegment, header }: ParsedJws): void {
-  if (headerSegment.length > MAX_HEADER_LENGTH || headers.has(headerSegment)) return
+function rememberHeader(segment: string, header: JwsHeader): void {
+  if (segment.length > MAX_HEADER_LENGTH) return
   if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string)
   // A copy: the segment is a window onto the token, and would keep all of it in memory.
-  headers.set(Buffer.from(headerSegment, 'latin1').toString('latin1'), { ok: true, header: deepFreeze(header) })
-}
-
-function deepFreeze<T extends object>(value: T): T {
-  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) deepFreeze(member)
-  return Object.freeze(value)
+  headers.set(Buffer.from(segment, 'latin1').toString('latin1'), { ok: true, header: deepFreeze(header) })
 }

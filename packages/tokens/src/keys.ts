@@ -17,7 +17,10 @@ import { algorithmOf, checkPurpose, publicMembers, refuseKey } from './jwk-check
 export interface VerificationKey {
   readonly kid: string | undefined
   readonly alg: Algorithm
-  /** @returns whether the signature is one of this key over `data`; never throws because of what a token says */
+  /**
+   * @param data lent for the call alone: its memory is used again for the next token
+   * @returns whether the signature is one of this key over `data`; never throws because of what a token says
+   */
   verify(data: Uint8Array, signature: Uint8Array): boolean
 }
 

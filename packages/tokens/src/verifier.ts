@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from '@portcullis/core'
 import type { Algorithm } from './algorithms.ts'
-import { type Claims, type ClaimsReasonCode, checkClaims } from './claims.ts'
+import { type ClaimRules, type Claims, type ClaimsReasonCode, checkClaims, checkTimes } from './claims.ts'
 import { TokenError } from './errors.ts'
 import {
   allowedAlgorithms,
   checkSignature,
+  isRefused,
   type JwsHeader,
   type JwsReasonCode,
   MAX_TOKEN_LENGTH,
@@ -12,10 +13,12 @@ import {
   parseJws,
 } from './jws.ts'
 import type { KeySource } from './key-source.ts'
+import type { VerificationKey } from './keys.ts'
 import { seconds, text } from './options.ts'
 import { type Refused, refused } from './refused.ts'
 import type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
-import { type JsonObject, parseJsonObject } from './strict-json.ts'
+import { type JsonObject, parseJsonSegment } from './strict-json.ts'
+import { tokenId, type VerifiedToken, VerifiedTokens, type VerifiedTokensOptions } from './verified-tokens.ts'
 
 /** Options of {@link createVerifier}. */
 export interface VerifierOptions {
@@ -40,6 +43,11 @@ export interface VerifierOptions {
   readonly maxLength?: number
   /** What has been revoked. Asked about every token. Default: nothing; tokens are good until they expire. */
   readonly revocations?: RevocationCheck
+  /**
+   * Remembers tokens that were good, so that the same one again costs a hash. Time, revocation and the key's presence are checked
+   * each time all the same. Claims are frozen. `false` remembers nothing. Default: 1000 tokens, about 4 MiB.
+   */
+  readonly cache?: false | VerifiedTokensOptions
   readonly clock?: Clock
 }
 
@@ -72,6 +80,7 @@ export interface Verifier<Code extends string = VerifyReasonCode> {
 }
 
 const TYPE = refused('tokens.type_mismatch', 'typ is not the kind of token that is accepted here')
+const SPELLING = refused('tokens.malformed', 'the claims are not canonical base64url')
 const NO_CLAIMS = refused('tokens.claims_malformed', 'the claims are not a JSON object, or name a member twice')
 
 // RFC 9068 §2.2: an access token has them all; `iss`, `aud` and `exp` are checked for every token.
@@ -85,42 +94,106 @@ const ACCESS_TOKEN_CLAIMS = ['sub', 'client_id', 'iat', 'jti']
  * @example const verifier = createVerifier({ issuer, audience: 'https://api.example.com', keys: createRemoteJwks({ issuer }) })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { keys, typ = 'at+jwt', clock = systemClock, maxLength = MAX_TOKEN_LENGTH, revocations } = options
-  if (typeof keys?.find !== 'function') throw new TokenError('tokens.options_invalid', 'keys must be a key source')
-  if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-    throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
-  }
-  const allowed = allowedAlgorithms(keys, options.algorithms)
-  const accepted = typ === null ? undefined : mediaType(text('typ', typ))
-  const rules = {
-    issuer: text('issuer', options.issuer),
-    audiences: audiences(options.audience),
-    required: [...(accepted === 'at+jwt' ? ACCESS_TOKEN_CLAIMS : []), ...(options.requiredClaims ?? [])],
-    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 5, { min: 0, max: 300 }),
+  return new JwtVerifier(options)
+}
+
+class JwtVerifier implements Verifier {
+  readonly issuer: string
+  readonly #keys: KeySource
+  readonly #allowed: ReadonlySet<string>
+  readonly #typ: string | undefined
+  readonly #rules: ClaimRules
+  readonly #maxLength: number
+  readonly #revocations: RevocationCheck | undefined
+  readonly #cache: VerifiedTokens | undefined
+  readonly #clock: Clock
+
+  constructor(options: VerifierOptions) {
+    const { keys, typ = 'at+jwt', maxLength = MAX_TOKEN_LENGTH, requiredClaims = [], cache = {} } = options
+    if (typeof keys?.find !== 'function') throw new TokenError('tokens.options_invalid', 'keys must be a key source')
+    if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
+      throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
+    }
+    this.issuer = text('issuer', options.issuer)
+    this.#keys = keys
+    this.#allowed = allowedAlgorithms(keys, options.algorithms)
+    this.#typ = typ === null ? undefined : mediaType(text('typ', typ))
+    this.#rules = {
+      issuer: this.issuer,
+      audiences: audiences(options.audience),
+      required: [...(this.#typ === 'at+jwt' ? ACCESS_TOKEN_CLAIMS : []), ...requiredClaims],
+      clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 5, { min: 0, max: 300 }),
+    }
+    this.#maxLength = maxLength
+    this.#revocations = options.revocations
+    this.#cache = cache === false ? undefined : new VerifiedTokens(cache)
+    this.#clock = options.clock ?? systemClock
   }
 
-  const finish = (parsed: ParsedJws, claims: JsonObject, refusal: Refused<JwsReasonCode> | undefined): VerifyResult => {
-    const against = refusal ?? checkClaims(claims, rules, clock.now()) ?? revocations?.check(claims as Claims)
-    return against ?? { ok: true, claims: claims as Claims, header: parsed.header }
+  accepts(token: string): boolean {
+    const parsed = parseJws(token, this.#maxLength)
+    if (!parsed.ok) return false
+    const claims = parseJsonSegment(parsed.payload)
+    return typeof claims === 'object' && claims['iss'] === this.issuer
   }
 
-  return {
-    issuer: rules.issuer,
-    accepts(token) {
-      const parsed = parseJws(token, maxLength)
-      return parsed.ok && parseJsonObject(parsed.payload)?.['iss'] === rules.issuer
-    },
-    verify(token) {
-      const parsed = parseJws(token, maxLength)
-      if (!parsed.ok) return parsed
-      // RFC 8725 §3.11: one kind of token must not pass for another.
-      if (accepted !== undefined && mediaType(parsed.header.typ) !== accepted) return TYPE
-      const claims = parseJsonObject(parsed.payload)
-      if (claims === undefined) return NO_CLAIMS
-      const checked = checkSignature(parsed, keys, allowed)
-      if (checked instanceof Promise) return checked.then((refusal) => finish(parsed, claims, refusal))
-      return finish(parsed, claims, checked)
-    },
+  verify(token: string): VerifyResult | Promise<VerifyResult> {
+    if (this.#cache === undefined || typeof token !== 'string' || token.length > this.#maxLength) return this.#verify(token)
+    const id = tokenId(token)
+    const known = this.#cache.get(id)
+    if (known === undefined) return this.#verify(token, id)
+    // The source is asked each time: a key that has gone takes its tokens with it at once.
+    const key = this.#keys.find(known.header)
+    return key instanceof Promise
+      ? key.then((found) => this.#recall(token, id, known, found))
+      : this.#recall(token, id, known, key)
+  }
+
+  /** A token that was good before, by what may have changed since. */
+  #recall(
+    token: string,
+    id: string,
+    known: VerifiedToken,
+    key: VerificationKey | undefined,
+  ): VerifyResult | Promise<VerifyResult> {
+    if (key !== known.key) {
+      this.#cache?.delete(id)
+      return this.#verify(token, id)
+    }
+    return checkTimes(known.claims, this.#rules, this.#clock.now()) ?? this.#unlessRevoked(known)
+  }
+
+  /** @param id under which the token is remembered, where it is to be */
+  #verify(token: string, id?: string): VerifyResult | Promise<VerifyResult> {
+    const parsed = parseJws(token, this.#maxLength)
+    if (!parsed.ok) return parsed
+    // RFC 8725 §3.11: one kind of token must not pass for another.
+    if (this.#typ !== undefined && mediaType(parsed.header.typ) !== this.#typ) return TYPE
+    const claims = parseJsonSegment(parsed.payload)
+    if (claims === 'not base64url') return SPELLING
+    if (claims === 'not an object') return NO_CLAIMS
+    const key = checkSignature(parsed, this.#keys, this.#allowed)
+    return key instanceof Promise
+      ? key.then((found) => this.#finish(parsed, claims, found, id))
+      : this.#finish(parsed, claims, key, id)
+  }
+
+  #finish(
+    { header, compact }: ParsedJws,
+    claims: JsonObject,
+    key: VerificationKey | Refused<JwsReasonCode>,
+    id: string | undefined,
+  ): VerifyResult {
+    if (isRefused(key)) return key
+    const refusal = checkClaims(claims, this.#rules, this.#clock.now())
+    if (refusal !== undefined) return refusal
+    const verified: VerifiedToken = { claims: claims as Claims, header, key }
+    if (id !== undefined) this.#cache?.add(id, verified, compact.length)
+    return this.#unlessRevoked(verified)
+  }
+
+  #unlessRevoked({ claims, header }: VerifiedToken): VerifyResult {
+    return this.#revocations?.check(claims) ?? { ok: true, claims, header }
   }
 }
 

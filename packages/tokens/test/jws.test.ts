@@ -243,10 +243,12 @@ describe('limits', () => {
 
   it('a flood of invented headers does not push the real one out of the cache', async () => {
     const parse = vi.spyOn(JSON, 'parse')
-    expect(verdict(good)).toBe('accepted')
-    for (let i = 0; i < 1000; i++) verdict(forge({ ...header, i }, claims, () => Buffer.alloc(64)))
+    const forgetful = createVerifier({ issuer, audience, keys, cache: false, clock: manualClock() })
+    const check = (token: string): string => codeOf(now(forgetful.verify(token)))
+    expect(check(good)).toBe('accepted')
+    for (let i = 0; i < 1000; i++) check(forge({ ...header, i }, claims, () => Buffer.alloc(64)))
     parse.mockClear()
-    expect(verdict(good)).toBe('accepted')
+    expect(check(good)).toBe('accepted')
     // The claims alone.
     expect(parse).toHaveBeenCalledTimes(1)
     parse.mockRestore()
