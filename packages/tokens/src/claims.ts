@@ -28,7 +28,7 @@ export type ClaimsReasonCode =
 /** What claims are held against. */
 export interface ClaimRules {
   readonly issuer: string
-  readonly audiences: ReadonlySet<string>
+  readonly audiences: readonly string[]
   readonly required: readonly string[]
   /** Seconds. */
   readonly clockTolerance: number
@@ -82,10 +82,10 @@ export function checkTimes(
   return undefined
 }
 
-function namesOneOf(aud: unknown, accepted: ReadonlySet<string>): boolean {
-  if (typeof aud === 'string') return accepted.has(aud)
+function namesOneOf(aud: unknown, accepted: readonly string[]): boolean {
+  if (typeof aud === 'string') return accepted.includes(aud)
   if (!Array.isArray(aud) || !aud.every(isText)) return false
-  return aud.some((one) => accepted.has(one))
+  return aud.some((one) => accepted.includes(one))
 }
 
 function isOptional(value: unknown, is: (value: unknown) => boolean): boolean {

@@ -1,5 +1,5 @@
 import { type Algorithm, ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS } from './algorithms.ts'
-import { decodeBase64url, decodedLength, writeBase64url } from './base64url.ts'
+import { decodeBase64url, decodedLength, isPlain, writeBase64url } from './base64url.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import { TokenError } from './errors.ts'
 import type { KeySource } from './key-source.ts'
@@ -56,14 +56,14 @@ export interface ParsedJws {
   readonly ok: true
   readonly compact: string
   readonly header: JwsHeader
+  /** Characters. */
+  readonly headerLength: number
   /** Characters of header and payload with the point between them: what is signed (RFC 7515 §5.1). */
   readonly signingLength: number
   /** base64url; not decoded yet. */
   readonly payload: string
   /** base64url; not decoded yet. */
   readonly signature: string
-  /** The header's text, when it was not known before. */
-  readonly newHeader: string | undefined
 }
 
 /**
@@ -101,28 +101,33 @@ export function allowedAlgorithms(keys: KeySource, algorithms?: readonly Algorit
 export function parseJws(compact: string, maxLength: number): ParsedJws | Refused<JwsReasonCode> {
   if (typeof compact !== 'string') return MALFORMED
   if (compact.length > maxLength) return TOO_LONG
-  const first = compact.indexOf('.')
+  if (!isPlain(compact)) return MALFORMED
+  const known = lastHeader !== undefined && compact.startsWith(lastHeader.start) ? lastHeader : undefined
+  const first = known === undefined ? compact.indexOf('.') : known.start.length - 1
   const second = compact.indexOf('.', first + 1)
   if (first < 1 || second < 0 || compact.indexOf('.', second + 1) >= 0) return MALFORMED
-
-  const headerSegment = compact.slice(0, first)
-  const known = headers.get(headerSegment)
-  const parsed = known ?? parseHeader(headerSegment)
+  const parsed = known ?? headerOf(compact.slice(0, first))
   if (!parsed.ok) return parsed
   return {
     ok: true,
     compact,
     header: parsed.header,
+    headerLength: first,
     signingLength: second,
     payload: compact.slice(first + 1, second),
     signature: compact.slice(second + 1),
-    newHeader: known === undefined ? headerSegment : undefined,
   }
 }
 
 interface ParsedHeader {
   readonly ok: true
   readonly header: JwsHeader
+  /** Its segment and the point behind it: how a token begins that has this header. */
+  readonly start: string
+}
+
+function headerOf(segment: string): ParsedHeader | Refused<JwsReasonCode> {
+  return headers.get(segment) ?? parseHeader(segment)
 }
 
 function parseHeader(segment: string): ParsedHeader | Refused<JwsReasonCode> {
@@ -136,11 +141,11 @@ function parseHeader(segment: string): ParsedHeader | Refused<JwsReasonCode> {
   // RFC 7515 §4.1.11: what is critical and not understood is refused, and no extension is understood here. RFC 7797 §6: `b64`
   // counts only where it is critical; one that is not would be read in two ways.
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) return CRITICAL
-  return { ok: true, header: header as JwsHeader }
+  return { ok: true, header: header as JwsHeader, start: `${segment}.` }
 }
 
 /**
- * Finds the key and checks the signature. The payload's spelling must have been checked before.
+ * Finds the key and checks the signature.
  * @returns the key, when the signature is good
  */
 export function checkSignature(
@@ -162,6 +167,7 @@ export function isRefused<Code extends string>(one: VerificationKey | Refused<Co
 // One of each for all tokens: a key is done with them when it answers. No signature is longer than that of RSA with 8192 bits.
 let signingInput = Buffer.allocUnsafeSlow(MAX_TOKEN_LENGTH)
 const signatureBytes = Buffer.allocUnsafeSlow(1024)
+let signatureView = signatureBytes
 
 function checkWith(
   key: VerificationKey | undefined,
@@ -176,25 +182,31 @@ function checkWith(
   const signatureLength = writeBase64url(signatureBytes, signature)
   if (signatureLength === undefined) return MALFORMED
   if (signingLength > signingInput.length) signingInput = Buffer.allocUnsafeSlow(signingLength)
-  // Header and payload are known to be ASCII by now.
   signingInput.write(compact, 0, signingLength, 'latin1')
-  const good = key.verify(signingInput.subarray(0, signingLength), signatureBytes.subarray(0, signatureLength))
-  if (!good) return SIGNATURE
-  if (parsed.newHeader !== undefined) rememberHeader(parsed.newHeader, parsed.header)
+  // Signatures of one algorithm are of one length.
+  if (signatureView.length !== signatureLength) signatureView = signatureBytes.subarray(0, signatureLength)
+  if (!key.verify(signingInput.subarray(0, signingLength), signatureView)) return SIGNATURE
+  rememberHeader(parsed)
   return key
 }
 
 /*
  * Issuers write the same header into every token until they rotate. It is kept parsed, by its text; what it means depends on
- * nothing else. Only headers under a good signature are kept, so that a flood of invented ones pushes nothing out.
+ * nothing else. Only headers under a good signature are kept, so that a flood of invented ones pushes nothing out. Mostly it is the
+ * one of the token before.
  */
 const headers = new Map<string, ParsedHeader>()
+let lastHeader: ParsedHeader | undefined
 const MAX_HEADERS = 64
 const MAX_HEADER_LENGTH = 1024
 
-function rememberHeader(segment: string, header: JwsHeader): void {
-  if (segment.length > MAX_HEADER_LENGTH) return
-  if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string)
+function rememberHeader({ compact, header, headerLength }: ParsedJws): void {
+  if (lastHeader?.header === header || headerLength > MAX_HEADER_LENGTH) return
   // A copy: the segment is a window onto the token, and would keep all of it in memory.
-  headers.set(Buffer.from(segment, 'latin1').toString('latin1'), { ok: true, header: deepFreeze(header) })
+  const segment = Buffer.from(compact.slice(0, headerLength), 'latin1').toString('latin1')
+  lastHeader = headers.get(segment)
+  if (lastHeader !== undefined) return
+  if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string)
+  lastHeader = { ok: true, header: deepFreeze(header), start: `${segment}.` }
+  headers.set(segment, lastHeader)
 }

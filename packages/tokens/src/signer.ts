@@ -1,6 +1,7 @@
 import { type KeyObject, sign as signBytes } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { AsymmetricAlgorithm } from './algorithms.ts'
+import { fromDer } from './ecdsa-signature.ts'
 import { algorithmOf, checkPurpose, publicMembers, refuseKey } from './jwk-checks.ts'
 import { type ImportOptions, importKeyObject, importVerificationKey, signatureParameters } from './keys.ts'
 
@@ -40,6 +41,7 @@ export async function importSigner(jwk: JWK, options: ImportOptions = {}): Promi
 }
 
 function signWith(kid: string, alg: AsymmetricAlgorithm, key: KeyObject): Signer {
-  const { hash, input } = signatureParameters(alg, key)
-  return Object.freeze({ kid, alg, sign: (data: Uint8Array) => signBytes(hash, data, input) })
+  const { hash, input, signatureBytes, ecdsa } = signatureParameters(alg, key)
+  const sign = (data: Uint8Array): Uint8Array => signBytes(hash, data, input)
+  return Object.freeze({ kid, alg, sign: ecdsa ? (data: Uint8Array) => fromDer(sign(data), signatureBytes >> 1) : sign })
 }

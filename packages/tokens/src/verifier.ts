@@ -204,8 +204,8 @@ function mediaType(typ: string | undefined): string | undefined {
   return lower.startsWith('application/') ? lower.slice('application/'.length) : lower
 }
 
-function audiences(given: string | readonly string[]): ReadonlySet<string> {
+function audiences(given: string | readonly string[]): readonly string[] {
   const all: readonly unknown[] = Array.isArray(given) ? given : [given]
   if (all.length === 0) throw new TokenError('tokens.options_invalid', 'audience must name one or more')
-  return new Set(all.map((one) => text('audience', one)))
+  return all.map((one) => text('audience', one))
 }
