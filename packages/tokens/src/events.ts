@@ -39,6 +39,10 @@ export const keyAddedEvent: EventType<
 export const keyRemovedEvent: EventType<'tokens.key_removed', { readonly ring: string; readonly kid: string }> =
   defineEvent('tokens.key_removed')
 
+/** A key was taken out of a ring before its time: nothing that it signed is accepted any more. */
+export const keyRevokedEvent: EventType<'tokens.key_revoked', { readonly ring: string; readonly kid: string }> =
+  defineEvent('tokens.key_revoked')
+
 /** A remote JWKS was read; `ignored` has a code for each key in it that is not used. */
 export const jwksRefreshedEvent: EventType<
   'tokens.jwks_refreshed',

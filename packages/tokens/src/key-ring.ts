@@ -1,11 +1,28 @@
-import { type Clock, type Collection, PortcullisError, type Sealer, type Store, systemClock } from '@portcullis/core'
+import {
+  type Clock,
+  type Collection,
+  PortcullisError,
+  type Sealer,
+  type Store,
+  systemClock,
+  type WriteOptions,
+} from '@portcullis/core'
 import type { JSONWebKeySet } from 'jose'
 import { TokenError } from './errors.ts'
-import { keyAddedEvent, keyRemovedEvent } from './events.ts'
+import { keyAddedEvent, keyRemovedEvent, keyRevokedEvent } from './events.ts'
+import { withDeadline } from './fetch-json.ts'
 import { type KeyHint, KeyIndex, type KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { seconds } from './options.ts'
-import { generateRecord, type KeyRecord, openRecord, type RingAlgorithm, type RingKey } from './ring-key.ts'
+import {
+  generateRecord,
+  type KeyRecord,
+  openRecord,
+  type RingAlgorithm,
+  type RingKey,
+  resealRecord,
+  sealedBy,
+} from './ring-key.ts'
 import type { Signer } from './signer.ts'
 
 /** Options of {@link createKeyRing}. */
@@ -21,8 +38,16 @@ export interface KeyRingOptions {
   readonly maxTokenLifetime?: number
   /** How long verifiers may keep the JWKS, in seconds. Default: 300. */
   readonly jwksMaxAge?: number
-  /** How old a process's picture of the ring may get, in seconds. Default: 10. */
+  /** How old a process's picture of the ring may get, in seconds: how long a revoked key may still be taken. Default: 10. */
   readonly refreshInterval?: number
+  /**
+   * How long a key signs, in seconds, before the next one does: whoever reads the ring and finds that it is time adds the next.
+   * More than `jwksMaxAge` and `refreshInterval` together, in which a key is published and does not sign yet. Default: only
+   * {@link KeyRing.rotate} adds keys.
+   */
+  readonly rotateEvery?: number
+  /** Milliseconds for a reading of the store. Default: 2000. */
+  readonly timeout?: number
   readonly clock?: Clock
 }
 
@@ -36,6 +61,8 @@ export interface RingKeyInfo {
   readonly activatesAt: number
   /** When it leaves the ring: milliseconds since the epoch; `undefined` while it has no successor. */
   readonly removesAt: number | undefined
+  /** The id of the key that it is sealed under. When no key of the ring names a sealing key any more, that one may go. */
+  readonly sealedBy: string
 }
 
 /** Signing keys with their times, shared by all processes on one store. */
@@ -48,7 +75,8 @@ export interface KeyRing {
   readonly jwksMaxAge: number
   /**
    * Reads the ring, and makes its first key when it has none. Call it at start-up, so that a missing sealing key is found there;
-   * everything else here calls it when needed.
+   * everything else here reads the ring when needed. What is sealed under a former key is sealed anew under the one that seals
+   * now, here and nowhere else: two processes with different ones would go on for ever.
    * @throws SealerError `core.sealing_key_unknown`, `core.seal_broken`; TokenError `tokens.keys_unavailable` (503)
    */
   load(): Promise<void>
@@ -61,6 +89,16 @@ export interface KeyRing {
    * @throws as `load`
    */
   rotate(): Promise<RingKeyInfo>
+  /**
+   * The emergency: a key that is in the wrong hands leaves the ring now, and nothing that it signed is accepted any more. If it was
+   * the one that signs, a new key is made that signs at once, without having been published ahead: verifiers find it when they
+   * meet it. Processes on this store notice within `refreshInterval`; verifiers elsewhere when they read the JWKS again, which is
+   * within its `max-age` for those that obey it (`createRemoteJwks`: `cacheMaxAge`, and `staleIfError` more where the issuer can't
+   * be reached). A process that still signs with the key in that time makes tokens that are refused.
+   * @returns false: the ring has no such key
+   * @throws as `load`
+   */
+  revoke(kid: string): Promise<boolean>
   /** The public keys (RFC 7517 §5): published, active and retired. @throws as `load` */
   jwks(): Promise<JSONWebKeySet>
   /** The keys and their states, oldest first. @throws as `load` */
@@ -69,6 +107,9 @@ export interface KeyRing {
 
 /**
  * A ring of signing keys in a store. Tokens that were issued before a restart still verify after it.
+ *
+ * Keys whose private half is elsewhere (a key management service) need no ring: that service keeps and rotates them. Give
+ * `createTokenIssuer` a {@link Signer}, `jwksEndpoint` their public JWKs, and `createVerifier` a `createKeySet` of those.
  *
  * @throws TokenError `tokens.options_invalid`
  * @example const ring = createKeyRing({ store, sealer }); await ring.load()
@@ -82,19 +123,22 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     load: () => ring.load(),
     signer: async () => (await ring.current()).active().signer,
     rotate: () => ring.rotate(),
+    revoke: (kid) => ring.revoke(kid),
     jwks: async () => ({ keys: (await ring.current()).present().map((key) => key.publicJwk) }),
     list: async () => (await ring.current()).list(),
   }
 }
 
 const ALGORITHMS: readonly string[] = ['ES256', 'RS256', 'EdDSA'] satisfies readonly RingAlgorithm[]
-// Between two attempts to read a ring whose store does not answer, while the keys from before are still good.
+// Milliseconds between two readings on behalf of keys that are not there, and after one that failed.
 const RETRY_AFTER = 1000
 
 class StoredKeyRing {
   readonly maxTokenLifetime: number
   readonly jwksMaxAge: number
   readonly #refreshInterval: number
+  readonly #rotateEvery: number | undefined
+  readonly #timeout: number
   readonly #name: string
   readonly #algorithm: RingAlgorithm
   readonly #sealer: Sealer
@@ -103,9 +147,10 @@ class StoredKeyRing {
   #picture: Picture | undefined
   #reading: Promise<Picture> | undefined
   #attemptedAt = Number.NEGATIVE_INFINITY
+  #failure: unknown
 
   constructor(options: KeyRingOptions) {
-    const { name = 'default', algorithm = 'ES256', clock = systemClock } = options
+    const { name = 'default', algorithm = 'ES256', clock = systemClock, rotateEvery } = options
     if (!/^[a-z0-9_]{1,40}$/.test(name)) throw new TokenError('tokens.options_invalid', 'name must match [a-z0-9_]{1,40}')
     if (!ALGORITHMS.includes(algorithm)) {
       throw new TokenError('tokens.options_invalid', `algorithm must be one of ${ALGORITHMS.join(', ')}`)
@@ -113,6 +158,10 @@ class StoredKeyRing {
     this.maxTokenLifetime = seconds('maxTokenLifetime', options.maxTokenLifetime ?? 3600, { min: 1, max: 31_536_000 })
     this.jwksMaxAge = seconds('jwksMaxAge', options.jwksMaxAge ?? 300, { min: 1, max: 86_400 })
     this.#refreshInterval = seconds('refreshInterval', options.refreshInterval ?? 10, { min: 0, max: 3600 })
+    const least = this.jwksMaxAge + this.#refreshInterval + 1
+    this.#rotateEvery =
+      rotateEvery === undefined ? undefined : seconds('rotateEvery', rotateEvery, { min: least, max: 315_360_000 })
+    this.#timeout = 1000 * seconds('timeout', (options.timeout ?? 2000) / 1000, { min: 0.001, max: 60 })
     this.#name = name
     this.#algorithm = algorithm
     this.#sealer = options.sealer
@@ -122,6 +171,7 @@ class StoredKeyRing {
 
   async load(): Promise<void> {
     await this.#read()
+    await this.#inTime(() => this.#reseal())
   }
 
   /** The picture, not older than the refresh interval. */
@@ -132,74 +182,155 @@ class StoredKeyRing {
 
   find(hint: KeyHint): VerificationKey | undefined | Promise<VerificationKey | undefined> {
     const picture = this.#picture
-    // A ring that can't be read for longer than verifiers keep a JWKS must not be trusted any more than theirs.
-    if (picture === undefined || this.#age(picture) > this.jwksMaxAge * 1000) return this.#read().then((read) => read.find(hint))
-    const found = picture.find(hint)
-    if (this.#age(picture) <= this.#refreshInterval * 1000) return found
-    // A key is published long before it signs: whoever has looked within the interval has seen every key that may sign.
-    if (found === undefined) return this.#read().then((read) => read.find(hint))
-    if (Math.abs(this.#clock.now() - this.#attemptedAt) >= RETRY_AFTER) this.#read().catch(() => undefined)
-    return found
+    const known = picture?.find(hint)
+    const isYoung = picture !== undefined && this.#age(picture) <= this.#refreshInterval * 1000
+    // A key is published long before it signs, except in an emergency: then it signs before all have seen it.
+    if (isYoung && (known !== undefined || this.#hasTriedLately())) return known
+    if (this.#mayServe(picture) && this.#hasTriedLately()) return known
+    return this.#readOrKeep().then((read) => read.find(hint))
   }
 
   async rotate(): Promise<RingKeyInfo> {
-    const now = this.#clock.now()
-    const { keys } = await this.#readAfresh()
+    const { keys } = await this.#read()
     const last = keys.at(-1)
-    if (last !== undefined && last.activatesAt <= now) {
-      // Caches may have been filled just before this moment, from a process whose picture was about to be renewed.
-      await this.#add(sequenceOf(last.id) + 1, now + (this.jwksMaxAge + this.#refreshInterval) * 1000)
-    }
-    const after = await this.#readAfresh()
+    if (last !== undefined && last.activatesAt <= this.#clock.now()) await this.#inTime(() => this.#addNext(last))
+    const after = await this.#readAnew()
     return after.list().at(-1) as RingKeyInfo
+  }
+
+  async revoke(kid: string): Promise<boolean> {
+    const picture = await this.#readAnew()
+    const key = picture.keys.find((one) => one.kid === kid)
+    const last = picture.keys.at(-1)
+    if (key === undefined || last === undefined) return false
+    const removed = await this.#inTime(async () => {
+      // The new key first: at no moment is there none, and whoever is interrupted here begins again and ends it.
+      if (picture.active() === key) await this.#add(sequenceOf(last.id) + 1, this.#clock.now())
+      return this.#records.remove(key.id)
+    })
+    if (removed) keyRevokedEvent.publish({ ring: this.#name, kid }, { clock: this.#clock })
+    await this.#readAnew()
+    return removed
+  }
+
+  /** Published at once; signs when every cache that was filled just before this moment has been filled again. */
+  #addNext(last: RingKey): Promise<void> {
+    return this.#add(sequenceOf(last.id) + 1, this.#clock.now() + this.#lead)
+  }
+
+  get #lead(): number {
+    return (this.jwksMaxAge + this.#refreshInterval) * 1000
   }
 
   /** One key for each place: of any number of processes, one adds it, and the others find it there. */
   async #add(sequence: number, activatesAt: number): Promise<void> {
     const id = `${this.#name}.${String(sequence).padStart(10, '0')}`
-    const record = await generateRecord(id, this.#algorithm, activatesAt, this.#sealer)
-    if (await this.#records.create(id, record, { index: { ring: this.#name } })) {
+    const times = { createdAt: this.#clock.now(), activatesAt }
+    const record = await generateRecord(id, this.#algorithm, times, this.#sealer)
+    if (await this.#records.create(id, record, this.#kept)) {
       const { kid, alg } = record
       keyAddedEvent.publish({ ring: this.#name, kid, alg, activatesAt }, { clock: this.#clock })
     }
   }
 
+  get #kept(): WriteOptions {
+    return { index: { ring: this.#name } }
+  }
+
+  /** As fresh as it can be had: where the store does not answer, the picture in hand serves for a while. */
+  async #readOrKeep(): Promise<Picture> {
+    try {
+      if (this.#failure !== undefined && this.#hasTriedLately()) throw this.#failure
+      return await this.#read()
+    } catch (error) {
+      const picture = this.#picture
+      if (picture !== undefined && this.#mayServe(picture)) return picture
+      throw error
+    }
+  }
+
+  /** A ring that can't be read for longer than verifiers keep a JWKS must not be trusted any more than theirs. */
+  #mayServe(picture: Picture | undefined): boolean {
+    return picture !== undefined && this.#age(picture) <= this.jwksMaxAge * 1000
+  }
+
+  #hasTriedLately(): boolean {
+    return Math.abs(this.#clock.now() - this.#attemptedAt) < RETRY_AFTER
+  }
+
+  /** Joins a reading that is under way. */
   #read(): Promise<Picture> {
-    this.#reading ??= this.#readAfresh().finally(() => {
+    this.#reading ??= this.#readAnew().finally(() => {
       this.#reading = undefined
     })
     return this.#reading
   }
 
-  async #readAfresh(): Promise<Picture> {
+  /** Sees everything that was written before the call. */
+  async #readAnew(): Promise<Picture> {
     const startedAt = this.#clock.now()
     this.#attemptedAt = startedAt
     try {
-      let keys = await this.#open()
-      if (keys.length === 0) {
-        // The first key signs at once, by every clock: there is no verifier yet that could know another.
-        await this.#add(1, 0)
-        keys = await this.#open()
-      }
-      const picture = new Picture(keys, startedAt, this.maxTokenLifetime * 1000, this.#clock)
-      // Two readings may end in another order than they began.
-      if (this.#picture === undefined || this.#picture.readAt <= startedAt) this.#picture = picture
-      await this.#sweep(picture)
+      const picture = await this.#inTime(() => this.#look(startedAt))
+      this.#failure = undefined
       return picture
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /** @throws TokenError `tokens.keys_unavailable` (503), also when it takes too long */
+  async #inTime<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(this.#timeout, work)
     } catch (cause) {
       if (cause instanceof PortcullisError) throw cause
       throw new TokenError('tokens.keys_unavailable', 'the key ring can not be read', { cause, status: 503 })
     }
   }
 
+  async #look(startedAt: number): Promise<Picture> {
+    let keys = await this.#open()
+    if (keys.length === 0) {
+      // The first key signs at once, by every clock: there is no verifier yet that could know another.
+      await this.#add(1, 0)
+      keys = await this.#open()
+    }
+    const last = keys.at(-1)
+    if (last !== undefined && this.#isDue(last)) {
+      await this.#addNext(last)
+      keys = await this.#open()
+    }
+    const picture = new Picture(keys, startedAt, this.maxTokenLifetime * 1000, this.#clock)
+    // Two readings may end in another order than they began.
+    if (this.#picture === undefined || this.#picture.readAt <= startedAt) this.#picture = picture
+    await this.#sweep(picture)
+    return picture
+  }
+
+  /** Whether the key after this one must be published now to sign when it is time. */
+  #isDue(last: RingKey): boolean {
+    if (this.#rotateEvery === undefined) return false
+    const signsSince = Math.max(last.createdAt, last.activatesAt)
+    return this.#clock.now() >= signsSince + this.#rotateEvery * 1000 - this.#lead
+  }
+
   async #open(): Promise<RingKey[]> {
     const known = new Map(this.#picture?.keys.map((key) => [key.id, key]))
     const keys: RingKey[] = []
     for await (const stored of this.#records.find('ring', this.#name)) {
-      const before = known.get(stored.id)
-      keys.push(before?.sealed === stored.value.sealed ? before : await openRecord(stored, this.#sealer))
+      keys.push(await openRecord(stored, this.#sealer, known.get(stored.id)))
     }
     return keys
+  }
+
+  async #reseal(): Promise<void> {
+    for await (const stored of this.#records.find('ring', this.#name)) {
+      if (!this.#sealer.isStale(stored.value.sealed)) continue
+      // False: somebody else did, or the key has gone.
+      await this.#records.replace(stored.id, stored.version, resealRecord(stored, this.#sealer), this.#kept)
+    }
   }
 
   async #sweep(picture: Picture): Promise<void> {
@@ -271,6 +402,7 @@ class Picture {
         state: key.activatesAt > now ? 'published' : key === active ? 'active' : 'retired',
         activatesAt: key.activatesAt,
         removesAt: removesAt === Number.POSITIVE_INFINITY ? undefined : removesAt,
+        sealedBy: sealedBy(key),
       }
     })
   }

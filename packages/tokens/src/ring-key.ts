@@ -15,7 +15,8 @@ export type RingAlgorithm = 'ES256' | 'RS256' | 'EdDSA'
 export type KeyRecord = {
   readonly kid: string
   readonly alg: RingAlgorithm
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, both. */
+  readonly createdAt: number
   readonly activatesAt: number
   /** The private JWK. */
   readonly sealed: string
@@ -26,6 +27,7 @@ export interface RingKey {
   readonly id: string
   readonly kid: string
   readonly alg: RingAlgorithm
+  readonly createdAt: number
   readonly activatesAt: number
   readonly sealed: string
   readonly publicJwk: JWK
@@ -33,28 +35,46 @@ export interface RingKey {
   readonly signer: Signer
 }
 
+/** The times of a key: milliseconds since the epoch, both. */
+export type KeyTimes = Pick<KeyRecord, 'createdAt' | 'activatesAt'>
+
 /** Makes a key and seals it for its place in the ring. */
-export async function generateRecord(id: string, alg: RingAlgorithm, activatesAt: number, sealer: Sealer): Promise<KeyRecord> {
+export async function generateRecord(id: string, alg: RingAlgorithm, times: KeyTimes, sealer: Sealer): Promise<KeyRecord> {
   const { privateKey } = await generateKeyPair(alg, { extractable: true })
   const jwk = await exportJWK(privateKey)
-  const kid = await calculateJwkThumbprint(jwk)
-  return { kid, alg, activatesAt, sealed: sealer.seal(Buffer.from(JSON.stringify(jwk)), context(id, kid, alg, activatesAt)) }
+  const record = { kid: await calculateJwkThumbprint(jwk), alg, ...times }
+  return { ...record, sealed: sealer.seal(Buffer.from(JSON.stringify(jwk)), context(id, record)) }
+}
+
+/** The same record, sealed under the key that seals now. @throws as {@link openRecord} */
+export function resealRecord({ id, value }: Stored<KeyRecord>, sealer: Sealer): KeyRecord {
+  return { ...value, sealed: sealer.seal(sealer.open(value.sealed, context(id, value)), context(id, value)) }
 }
 
 /**
  * Opens a key. The public half comes out of the sealed private one, and everything beside it is bound to the seal: who can write
  * to the store, but does not hold the sealing key, plants no key of his own and moves no times.
  *
+ * @param known what this record was opened to before. A key that is only sealed anew stays the same object: verifiers remember
+ * tokens by it
  * @throws SealerError `core.seal_broken`, `core.sealing_key_unknown`
  */
-export async function openRecord(stored: Stored<KeyRecord>, sealer: Sealer): Promise<RingKey> {
-  const { kid, alg, activatesAt, sealed } = stored.value
-  const opened = sealer.open(sealed, context(stored.id, kid, alg, activatesAt))
-  const jwk = parseJwk(opened)
+export async function openRecord({ id, value }: Stored<KeyRecord>, sealer: Sealer, known: RingKey | undefined): Promise<RingKey> {
+  const { kid, alg, createdAt, activatesAt, sealed } = value
+  if (known?.sealed === sealed) return known
+  const jwk = parseJwk(sealer.open(sealed, context(id, value)))
   const publicJwk: JWK = { ...publicMembers(jwk, alg), kid, alg, use: 'sig' }
+  if (known !== undefined && JSON.stringify(known.publicJwk) === JSON.stringify(publicJwk)) {
+    return { ...known, createdAt, activatesAt, sealed }
+  }
   const verificationKey = await importVerificationKey(publicJwk)
   const signer = await importSigner({ ...jwk, kid, alg })
-  return { id: stored.id, kid, alg, activatesAt, sealed, publicJwk, verificationKey, signer }
+  return { id, kid, alg, createdAt, activatesAt, sealed, publicJwk, verificationKey, signer }
+}
+
+/** The id of the key that a record is sealed under; see `Sealer.seal` for the form. */
+export function sealedBy({ sealed }: Pick<KeyRecord, 'sealed'>): string {
+  return sealed.split('.')[1] ?? ''
 }
 
 function parseJwk(bytes: Uint8Array): JWK {
@@ -66,6 +86,6 @@ function parseJwk(bytes: Uint8Array): JWK {
   }
 }
 
-function context(id: string, kid: string, alg: string, activatesAt: number): string {
-  return `tokens.keys:${id}:${kid}:${alg}:${activatesAt}`
+function context(id: string, { kid, alg, createdAt, activatesAt }: Omit<KeyRecord, 'sealed'>): string {
+  return `tokens.keys:${id}:${kid}:${alg}:${createdAt}:${activatesAt}`
 }

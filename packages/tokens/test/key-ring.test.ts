@@ -8,6 +8,7 @@ import {
   type KeyRingOptions,
   keyAddedEvent,
   keyRemovedEvent,
+  keyRevokedEvent,
 } from '../src/index.ts'
 import { codeOf, manualClock, memoryStore, now, testSealer } from './support.ts'
 
@@ -74,7 +75,7 @@ describe('a key ring', () => {
   it('keeps private keys sealed: nothing in the store signs', async () => {
     await ringOf().load()
     for await (const { value } of collection().find('ring', 'default')) {
-      expect(Object.keys(value as object).sort()).toEqual(['activatesAt', 'alg', 'kid', 'sealed'])
+      expect(Object.keys(value as object).sort()).toEqual(['activatesAt', 'alg', 'createdAt', 'kid', 'sealed'])
       expect(JSON.stringify(value)).not.toContain('"d"')
     }
   })
@@ -94,12 +95,13 @@ describe('a key ring', () => {
     expect(await verdict(ringOf(), token)).toBe('accepted')
   })
 
-  it('verifies synchronously once it is loaded', async () => {
+  it('verifies synchronously while its picture is young, and looks again after that', async () => {
     const ring = ringOf()
     const token = await issue(ring)
     const verifier = createVerifier({ issuer, audience, keys: ring.keys, clock })
     expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
     clock.advance(INTERVAL + 1)
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
     expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
   })
 
@@ -190,6 +192,145 @@ describe('rotation', () => {
   })
 })
 
+describe('rotation by schedule', () => {
+  const EVERY = 3600
+
+  it('lets each key sign for as long, and publishes the next one ahead of that', async () => {
+    const ring = ringOf({ rotateEvery: EVERY })
+    const first = (await ring.signer()).kid
+    clock.advance(EVERY - LEAD - 1)
+    await ring.load()
+    expect(await published(ring)).toEqual([first])
+    clock.advance(1)
+    await ring.load()
+    const [, second] = await published(ring)
+    expect((await ring.signer()).kid).toBe(first)
+    clock.advance(LEAD)
+    expect((await ring.signer()).kid).toBe(second)
+    clock.advance(EVERY)
+    await ring.load()
+    clock.advance(LEAD)
+    expect((await ring.signer()).kid).not.toBe(second)
+  })
+
+  it('adds one key when ten processes notice at once, and one for any number of periods that were missed', async () => {
+    await ringOf().load()
+    const added: string[] = []
+    const stop = keyAddedEvent.subscribe(({ data }) => added.push(data.kid))
+    clock.advance(10 * EVERY)
+    await Promise.all(Array.from({ length: 10 }, () => ringOf({ rotateEvery: EVERY }).load()))
+    await ringOf({ rotateEvery: EVERY }).load()
+    stop()
+    expect(added).toHaveLength(1)
+  })
+
+  it('needs longer than a key is published before it signs', () => {
+    expect(() => ringOf({ rotateEvery: LEAD })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
+  })
+})
+
+describe('the emergency', () => {
+  it('a revoked key leaves at once, nothing it signed is accepted, and another signs', async () => {
+    const revoked: string[] = []
+    const stop = keyRevokedEvent.subscribe(({ data }) => revoked.push(data.kid))
+    const ring = ringOf()
+    const stolen = await issue(ring)
+    const { kid } = await ring.signer()
+    expect(await verdict(ring, stolen)).toBe('accepted')
+    expect(await ring.revoke(kid)).toBe(true)
+    stop()
+    expect(revoked).toEqual([kid])
+    expect(await verdict(ring, stolen)).toBe('tokens.key_unknown')
+    expect(await published(ring)).not.toContain(kid)
+    expect((await ring.signer()).kid).not.toBe(kid)
+    expect(await verdict(ring, await issue(ring))).toBe('accepted')
+    expect(await ring.revoke(kid)).toBe(false)
+  })
+
+  it('a verifier that remembers tokens forgets those of the key', async () => {
+    const ring = ringOf()
+    const token = await issue(ring)
+    const verifier = createVerifier({ issuer, audience, keys: ring.keys, clock })
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
+    await ring.revoke((await ring.signer()).kid)
+    expect(codeOf(await verifier.verify(token))).toBe('tokens.key_unknown')
+  })
+
+  it('other processes notice within the refresh interval, however quiet it was', async () => {
+    const [here, there] = [ringOf(), ringOf()]
+    const token = await issue(there)
+    expect(await verdict(there, token)).toBe('accepted')
+    await here.revoke((await here.signer()).kid)
+    clock.advance(INTERVAL)
+    expect(await verdict(there, token)).toBe('accepted')
+    clock.advance(0.001)
+    expect(await verdict(there, token)).toBe('tokens.key_unknown')
+  })
+
+  it('the new key is found by a process that has not seen it, though it signs at once', async () => {
+    const [here, there] = [ringOf(), ringOf()]
+    await there.load()
+    await here.revoke((await here.signer()).kid)
+    const token = await issue(here)
+    clock.advance(1)
+    expect(await verdict(there, token)).toBe('accepted')
+  })
+
+  it('two at once are one, and there is a key that signs at any moment', async () => {
+    const rings = Array.from({ length: 10 }, () => ringOf())
+    const { kid } = await rings[0]!.signer()
+    const answers = await Promise.all(rings.map((ring) => ring.revoke(kid)))
+    expect(answers.filter(Boolean)).toHaveLength(1)
+    expect(await all()).toHaveLength(1)
+    expect(await verdict(ringOf(), await issue(ringOf()))).toBe('accepted')
+  })
+
+  it('is ended by doing it again when it was interrupted', async () => {
+    let down = false
+    const real = store
+    store = failing(
+      () => false,
+      () => down,
+    )
+    const ring = ringOf()
+    const { kid } = await ring.signer()
+    down = true
+    await expect(ring.revoke(kid)).rejects.toMatchObject({ code: 'tokens.keys_unavailable' })
+    down = false
+    store = real
+    expect(await all()).toHaveLength(2)
+    expect(await ringOf().revoke(kid)).toBe(true)
+    expect(await all()).toHaveLength(1)
+  })
+
+  it('a key that waits can be revoked as well, and the one that signs goes on', async () => {
+    const ring = ringOf()
+    const { kid: active } = await ring.signer()
+    const { kid: waiting } = await ring.rotate()
+    expect(await ring.revoke(waiting)).toBe(true)
+    clock.advance(LEAD)
+    expect((await ring.signer()).kid).toBe(active)
+    const again = await ring.rotate()
+    expect(again.kid).not.toBe(waiting)
+    clock.advance(LEAD)
+    expect((await ring.signer()).kid).toBe(again.kid)
+  })
+
+  it('with a key waiting, the new one signs now and goes on to', async () => {
+    const ring = ringOf()
+    const { kid } = await ring.signer()
+    const { kid: waiting } = await ring.rotate()
+    await ring.revoke(kid)
+    const { kid: fresh } = await ring.signer()
+    expect([kid, waiting]).not.toContain(fresh)
+    clock.advance(LEAD)
+    expect((await ring.signer()).kid).toBe(fresh)
+    clock.advance(600)
+    await ring.load()
+    expect(await published(ring)).toEqual([fresh])
+  })
+})
+
 describe('what is in the store', () => {
   it('a key that somebody planted there is not trusted, nor is one whose times were moved', async () => {
     const ring = ringOf()
@@ -219,9 +360,66 @@ describe('what is in the store', () => {
     const after = ringOf({ sealer: createSealer({ current: 'b', keys: { a, b } }) })
     expect(await verdict(after, token)).toBe('accepted')
   })
+
+  it('loading seals everything anew, and the old sealing key may go: no signing key is lost', async () => {
+    const [a, b] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+    const before = ringOf({ sealer: createSealer({ current: 'a', keys: { a } }) })
+    const token = await issue(before)
+    await before.rotate()
+    expect((await before.list()).map((key) => key.sealedBy)).toEqual(['a', 'a'])
+    const both = Array.from({ length: 5 }, () => ringOf({ sealer: createSealer({ current: 'b', keys: { a, b } }) }))
+    await Promise.all(both.map((ring) => ring.load()))
+    const after = ringOf({ sealer: createSealer({ current: 'b', keys: { b } }) })
+    expect((await after.list()).map((key) => key.sealedBy)).toEqual(['b', 'b'])
+    expect(await verdict(after, token)).toBe('accepted')
+    expect((await after.signer()).kid).toBe((await both[0]!.signer()).kid)
+  })
+
+  it('two processes with different sealing keys do not seal against each other while they run', async () => {
+    const [a, b] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+    const old = ringOf({ sealer: createSealer({ current: 'a', keys: { a, b } }) })
+    const fresh = ringOf({ sealer: createSealer({ current: 'b', keys: { a, b } }) })
+    await old.load()
+    await fresh.load()
+    for (let n = 0; n < 3; n++) {
+      clock.advance(INTERVAL + 1)
+      await old.signer()
+      await fresh.signer()
+      expect((await old.list())[0]!.sealedBy).toBe('b')
+    }
+  })
+
+  it('a key that is sealed anew is still the same key to a verifier', async () => {
+    const [a, b] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+    const ring = ringOf({ sealer: createSealer({ current: 'a', keys: { a, b } }) })
+    const { kid } = await ring.signer()
+    const before = await ring.keys.find({ kid, alg: 'ES256' })
+    await ringOf({ sealer: createSealer({ current: 'b', keys: { a, b } }) }).load()
+    clock.advance(INTERVAL + 1)
+    const after = await ring.keys.find({ kid, alg: 'ES256' })
+    expect((await ring.list())[0]!.sealedBy).toBe('b')
+    expect(after).toBeDefined()
+    expect(after).toBe(before)
+  })
 })
 
 describe('a store that does not answer', () => {
+  it('is waited for no longer than the deadline, and then what is known serves', async () => {
+    let hung = false
+    const ring = ringOf({ store: hanging(() => hung), timeout: 20 })
+    const token = await issue(ring)
+    const verifier = createVerifier({ issuer, audience, keys: ring.keys, clock })
+    hung = true
+    clock.advance(INTERVAL + 1)
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
+    // And not for each token.
+    expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+    await expect(ring.signer()).rejects.toMatchObject({ code: 'tokens.keys_unavailable', status: 503 })
+    clock.advance(MAX_AGE)
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'tokens.keys_unavailable', status: 503 })
+    await expect(ringOf({ store: hanging(() => true), timeout: 20 }).load()).rejects.toMatchObject({ status: 503 })
+  })
+
   it('is borne for as long as verifiers keep a JWKS, and not longer', async () => {
     let down = false
     const ring = ringOf({ store: failing(() => down) })
@@ -234,6 +432,7 @@ describe('a store that does not answer', () => {
     clock.advance(1)
     await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'tokens.keys_unavailable' })
     down = false
+    clock.advance(1)
     expect(codeOf(await verifier.verify(token))).toBe('accepted')
   })
 
@@ -272,21 +471,42 @@ async function all(): Promise<{ id: string; version: number; value: Json }[]> {
   return found
 }
 
-function failing(isDown: () => boolean): Store {
+function failing(isDown: () => boolean, mayNotRemove: () => boolean = () => false): Store {
+  return standIn((real) => ({
+    find: (...args) => {
+      if (isDown()) throw new TypeError('connection refused')
+      return real.find(...args)
+    },
+    remove: async (id) => {
+      if (mayNotRemove()) throw new TypeError('connection refused')
+      return real.remove(id)
+    },
+  }))
+}
+
+function hanging(isHung: () => boolean): Store {
+  return standIn((real) => ({
+    async *find(...args) {
+      if (isHung()) await new Promise(() => {})
+      yield* real.find(...args)
+    },
+  }))
+}
+
+/** The store, with some verbs of its collections replaced. */
+function standIn(change: (real: Collection<any>) => Partial<Collection<any>>): Store {
+  const behind = store
   return {
     collection<T extends Json>(declaration: Parameters<Store['collection']>[0]): Collection<T> {
-      const real = store.collection<T>(declaration)
-      const find: Collection<T>['find'] = (...args) => {
-        if (isDown()) throw new TypeError('connection refused')
-        return real.find(...args)
-      }
+      const real = behind.collection<T>(declaration)
       return {
         get: (id) => real.get(id),
         create: (...args) => real.create(...args),
         replace: (...args) => real.replace(...args),
         take: (id) => real.take(id),
         remove: (id) => real.remove(id),
-        find,
+        find: (...args) => real.find(...args),
+        ...change(real),
       }
     },
   }
