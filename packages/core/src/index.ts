@@ -29,7 +29,7 @@ export {
 } from './policy.ts'
 export type { Principal } from './principal.ts'
 export { json, type Problem, problem } from './problem.ts'
-export { type ClientResolver, type Connection, parseAddress, trustedProxies } from './proxies.ts'
+export { addressRanges, type ClientResolver, type Connection, parseAddress, trustedProxies } from './proxies.ts'
 export { createSealer, type Sealer, SealerError, type SealerErrorCode } from './sealer.ts'
 export type { Collection, CollectionDeclaration, Json, Page, Store, Stored, WriteOptions } from './store.ts'
 export {

@@ -22,6 +22,7 @@ export class NodeView implements RequestView {
   parsedBody: (() => unknown) | undefined = undefined
   /** What guards have put on the answer so far. */
   readonly merged: MergedHeaders = new Map()
+  #headers: RequestHeaders | undefined = undefined
   #client: Client | undefined = undefined
   #body: Promise<RequestBody> | undefined = undefined
   #abort: AbortController | undefined = undefined
@@ -46,7 +47,8 @@ export class NodeView implements RequestView {
   }
 
   get headers(): RequestHeaders {
-    return this.#req.headers
+    this.#headers ??= headersOf(this.#req)
+    return this.#headers
   }
 
   get socket(): Socket {
@@ -100,6 +102,18 @@ export class NodeView implements RequestView {
     }
     settle(this, { status: res.headersSent ? res.statusCode : undefined, completed })
   }
+}
+
+/** Node keeps the first of several `Authorization` lines and drops the rest; who authenticates must see that there were more. */
+function headersOf({ headers, rawHeaders }: IncomingMessage): RequestHeaders {
+  let lines = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) if (isAuthorization(rawHeaders[at])) lines += 1
+  if (lines < 2) return headers
+  return { ...headers, authorization: rawHeaders.filter((_, at) => at % 2 === 1 && isAuthorization(rawHeaders[at - 1])) }
+}
+
+function isAuthorization(name: string | undefined): boolean {
+  return name?.length === 13 && name.toLowerCase() === 'authorization'
 }
 
 function readAll(req: IncomingMessage, limit: number): Promise<Buffer> {

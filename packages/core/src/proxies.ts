@@ -32,8 +32,7 @@ export interface Hop {
  * @throws CoreError `core.proxy_list_invalid`
  */
 export function trustedProxies(cidrs: readonly string[]): ClientResolver {
-  const ranges = cidrs.map(parseRange)
-  const trusted = (ip: string | undefined): boolean => ip !== undefined && ranges.some((range) => contains(range, ip))
+  const trusted = addressRanges(cidrs)
 
   return (connection, headers) => {
     const peer: Client = {
@@ -41,13 +40,23 @@ export function trustedProxies(cidrs: readonly string[]): ClientResolver {
       secure: connection.encrypted,
       host: parseHost(one(headers['host'])) ?? '',
     }
-    if (ranges.length === 0 || !trusted(peer.ip)) return peer
+    if (!trusted(peer.ip)) return peer
     const standard =
       headers['forwarded'] === undefined ? undefined : walk(peer, parseForwarded(joined(headers['forwarded'])), trusted)
     const customary = hasCustomary(headers) ? walk(peer, customaryHops(headers), trusted) : undefined
     if (standard !== undefined && customary !== undefined) return agree(standard, customary) ? standard : peer
     return standard ?? customary ?? peer
   }
+}
+
+/**
+ * Whether an address, as {@link parseAddress} gives it, is in one of several ranges.
+ * @param cidrs as for {@link trustedProxies}; empty: no address is
+ * @throws CoreError `core.proxy_list_invalid`
+ */
+export function addressRanges(cidrs: readonly string[]): (ip: string | undefined) => boolean {
+  const ranges = cidrs.map(parseRange)
+  return (ip) => ip !== undefined && ranges.some((range) => contains(range, ip))
 }
 
 /** An address as text in canonical form: IPv4-mapped folded, no zone, no port. `undefined` when it is not one. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseAddress, trustedProxies } from '../src/index.ts'
+import { addressRanges, parseAddress, trustedProxies } from '../src/index.ts'
 
 const proxy = { remoteAddress: '10.0.0.1', encrypted: false }
 const believing = trustedProxies(['10.0.0.0/8', 'fd00::/8'])
@@ -87,4 +87,26 @@ describe('trusted proxies', () => {
       expect(() => trustedProxies([cidr])).toThrowError(expect.objectContaining({ code: 'core.proxy_list_invalid' }))
     },
   )
+})
+
+describe('address ranges', () => {
+  const ours = addressRanges(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::ffff:198.51.100.0/120'])
+
+  it.each([
+    ['10.1.2.3', true],
+    ['11.0.0.1', false],
+    ['192.0.2.1', true],
+    ['192.0.2.2', false],
+    ['fd00::1', true],
+    ['fe80::1', false],
+    ['198.51.100.7', true],
+    [undefined, false],
+  ])('%s: %s', (ip, inside) => {
+    expect(ours(ip)).toBe(inside)
+  })
+
+  it('no range holds no address, and what is none is refused', () => {
+    expect(addressRanges([])('10.0.0.1')).toBe(false)
+    expect(() => addressRanges(['10.0.0.0/33'])).toThrow(expect.objectContaining({ code: 'core.proxy_list_invalid' }))
+  })
 })

@@ -103,10 +103,12 @@ export function withoutReserved(
   throw new TokenError('tokens.claim_reserved', `${found} is not set through claims`)
 }
 
-// RFC 7638 §3, RFC 8705 §3.1: 32 bytes, of either member. Both at once would leave open which one counts.
-function isConfirmation(confirmation: Confirmation): boolean {
-  const [[name, thumbprint] = [], ...more] = Object.entries(confirmation)
+/** Whether a value is a `cnf` that is understood, and all of it. Both members at once would leave open which one counts. */
+export function isConfirmation(value: unknown): value is Confirmation {
+  if (typeof value !== 'object' || value === null) return false
+  const [[name, thumbprint] = [], ...more] = Object.entries(value)
   if (more.length > 0 || (name !== 'jkt' && name !== 'x5t#S256')) return false
+  // RFC 7638 §3, RFC 8705 §3.1: 32 bytes.
   return typeof thumbprint === 'string' && decodeBase64url(thumbprint)?.length === 32
 }
 

@@ -34,6 +34,12 @@ export interface ProtectedResourceMetadata {
   readonly scopesSupported?: readonly string[]
   readonly resourceName?: string
   readonly resourceDocumentation?: string
+  /** What DPoP proofs may be signed with: `dpop.algorithms`. */
+  readonly dpopSigningAlgValuesSupported?: readonly string[]
+  /** No token is taken without a DPoP proof. */
+  readonly dpopBoundAccessTokensRequired?: boolean
+  /** Certificate-bound tokens are taken (RFC 8705 §3.3). */
+  readonly tlsClientCertificateBoundAccessTokens?: boolean
   /** Further members, by their registered names. */
   readonly further?: Readonly<Record<string, unknown>>
 }
@@ -46,6 +52,8 @@ const WELL_KNOWN = '/.well-known/oauth-protected-resource'
  */
 export function protectedResourceMetadata(metadata: ProtectedResourceMetadata): EndpointRoute {
   const { resource, authorizationServers, scopesSupported, resourceName, resourceDocumentation, further = {} } = metadata
+  const { dpopSigningAlgValuesSupported: algorithms, dpopBoundAccessTokensRequired: dpopRequired } = metadata
+  const { tlsClientCertificateBoundAccessTokens: certificateBound } = metadata
   const url = new URL(protectedResourceMetadataUrl(resource))
   if (url.search !== '') throw new TokenError('tokens.options_invalid', 'a resource with a query has no path of its own')
   const issuers = authorizationServers.map((issuer) => secureUrl('authorizationServers', issuer))
@@ -57,6 +65,9 @@ export function protectedResourceMetadata(metadata: ProtectedResourceMetadata): 
     ...(scopesSupported !== undefined && { scopes_supported: scopesSupported }),
     ...(resourceName !== undefined && { resource_name: resourceName }),
     ...(resourceDocumentation !== undefined && { resource_documentation: resourceDocumentation }),
+    ...(algorithms !== undefined && { dpop_signing_alg_values_supported: algorithms }),
+    ...(dpopRequired !== undefined && { dpop_bound_access_tokens_required: dpopRequired }),
+    ...(certificateBound !== undefined && { tls_client_certificate_bound_access_tokens: certificateBound }),
   }
   return {
     method: 'GET',

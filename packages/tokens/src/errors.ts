@@ -18,6 +18,7 @@ export type TokenErrorCode =
   | 'tokens.key_id_duplicate'
   | 'tokens.key_kinds_mixed'
   | 'tokens.keys_unavailable'
+  | 'tokens.proofs_unavailable'
   | 'tokens.lifetime_too_long'
   | 'tokens.claim_reserved'
   | 'tokens.claim_invalid'

@@ -1,6 +1,12 @@
 export type { AccessTokenRequest, Confirmation } from './access-token.ts'
 export type { Algorithm, AsymmetricAlgorithm, HmacAlgorithm } from './algorithms.ts'
+export type { ChallengeOptions } from './bearer-scheme.ts'
 export type { Claims, ClaimsReasonCode } from './claims.ts'
+export { type ClientCertificates, type ClientCertificatesOptions, createClientCertificates } from './client-certificate.ts'
+export { createDpopVerifier, type DpopResult, type DpopVerifier, type DpopVerifierOptions, type PresentedProof } from './dpop.ts'
+export { createDpopNonces, type DpopNonces, type DpopNoncesOptions } from './dpop-nonce.ts'
+export type { DpopReasonCode } from './dpop-proof.ts'
+export { createDpopProver, type DpopProver, type DpopProverOptions, type ProofRequest } from './dpop-prover.ts'
 export {
   jwksEndpoint,
   type ProtectedResourceMetadata,
@@ -14,6 +20,7 @@ export {
   jwksRefreshedEvent,
   keyAddedEvent,
   keyRemovedEvent,
+  keyRevokedEvent,
   type RefreshEvent,
   refreshEndedEvent,
   refreshIssuedEvent,

@@ -164,20 +164,33 @@ export function isRefused<Code extends string>(one: VerificationKey | Refused<Co
   return 'reason' in one
 }
 
-// One of each for all tokens: a key is done with them when it answers. No signature is longer than that of RSA with 8192 bits.
-let signingInput = Buffer.allocUnsafeSlow(MAX_TOKEN_LENGTH)
-const signatureBytes = Buffer.allocUnsafeSlow(1024)
-let signatureView = signatureBytes
-
 function checkWith(
   key: VerificationKey | undefined,
   parsed: ParsedJws,
   allowed: ReadonlySet<string>,
 ): VerificationKey | Refused<JwsReasonCode> {
   if (key === undefined) return NO_KEY
-  const { compact, signingLength, signature } = parsed
   // The key decides. Both halves matter: a source is somebody else's code.
   if (key.alg !== parsed.header.alg || !allowed.has(key.alg)) return ALGORITHM
+  const refusal = checkSignatureOf(key, parsed)
+  if (refusal !== undefined) return refusal
+  rememberHeader(parsed)
+  return key
+}
+
+// One of each for all tokens: a key is done with them when it answers. No signature is longer than that of RSA with 8192 bits.
+let signingInput = Buffer.allocUnsafeSlow(MAX_TOKEN_LENGTH)
+const signatureBytes = Buffer.allocUnsafeSlow(1024)
+let signatureView = signatureBytes
+
+/**
+ * Checks the signature by one key, whatever the header says of algorithm and key.
+ * @returns `undefined` when it is good
+ */
+export function checkSignatureOf(
+  key: Pick<VerificationKey, 'verify'>,
+  { compact, signingLength, signature }: ParsedJws,
+): Refused<JwsReasonCode> | undefined {
   if (decodedLength(signature) > signatureBytes.length) return SIGNATURE
   const signatureLength = writeBase64url(signatureBytes, signature)
   if (signatureLength === undefined) return MALFORMED
@@ -185,9 +198,7 @@ function checkWith(
   signingInput.write(compact, 0, signingLength, 'latin1')
   // Signatures of one algorithm are of one length.
   if (signatureView.length !== signatureLength) signatureView = signatureBytes.subarray(0, signatureLength)
-  if (!key.verify(signingInput.subarray(0, signingLength), signatureView)) return SIGNATURE
-  rememberHeader(parsed)
-  return key
+  return key.verify(signingInput.subarray(0, signingLength), signatureView) ? undefined : SIGNATURE
 }
 
 /*

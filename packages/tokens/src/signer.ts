@@ -16,7 +16,8 @@ export interface Signer {
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
+/** What a private JWK has beyond the public one (RFC 7518 §6.2.2, §6.3.2). */
+export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
 
 /**
  * Makes a signer of a private JWK. It signs and verifies once, so that halves which do not belong together are found at start-up.

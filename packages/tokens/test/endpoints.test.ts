@@ -40,6 +40,23 @@ describe('jwksEndpoint', () => {
 })
 
 describe('protectedResourceMetadata', () => {
+  it('tells which proofs of possession are taken, and whether one has to be (RFC 9728 §2)', async () => {
+    const route = protectedResourceMetadata({
+      resource,
+      authorizationServers: [],
+      dpopSigningAlgValuesSupported: ['ES256', 'EdDSA'],
+      dpopBoundAccessTokensRequired: true,
+      tlsClientCertificateBoundAccessTokens: false,
+    })
+    expect((await call(route)).body).toMatchObject({
+      dpop_signing_alg_values_supported: ['ES256', 'EdDSA'],
+      dpop_bound_access_tokens_required: true,
+      tls_client_certificate_bound_access_tokens: false,
+    })
+    const silent = (await call(protectedResourceMetadata({ resource, authorizationServers: [] }))).body
+    expect(Object.keys(silent).filter((name) => /dpop|tls/.test(name))).toEqual([])
+  })
+
   it('serves RFC 9728 metadata at the path that the resource has', async () => {
     const route = protectedResourceMetadata({
       resource,

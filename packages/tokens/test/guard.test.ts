@@ -5,12 +5,18 @@ import {
   type BearerOptions,
   bearer,
   type Claims,
+  type ClientCertificates,
   createKeySet,
   createTokenIssuer,
   createVerifier,
+  type DpopReasonCode,
+  type DpopResult,
+  type DpopVerifier,
   importSigner,
   importVerificationKey,
+  type PresentedProof,
   rejectedEvent,
+  TokenError,
   type VerifyResult,
 } from '../src/index.ts'
 import { manualClock, now, request, testKey } from './support.ts'
@@ -44,6 +50,32 @@ function answer(decision: Decision): { status: number; challenge: string | undef
 function passing(claims: Partial<Claims>): Pick<BearerOptions, 'verifier'> {
   const all = { iss: issuer, aud: audience, exp: 1, ...claims } as Claims
   return { verifier: { verify: (): VerifyResult => ({ ok: true, claims: all, header: { alg: 'ES256' } }) } }
+}
+
+const thumbprint = 'A'.repeat(43)
+
+/** A verifier of proofs that has seen a good one of this key. */
+function proving(jkt: string): DpopVerifier {
+  const verify: DpopVerifier['verify'] = async (presented) =>
+    presented.jkt === jkt ? { ok: true, jkt } : refusal('tokens.proof_key_mismatch', 'invalid_dpop_proof')
+  return { algorithms: ['ES256', 'EdDSA'], verify }
+}
+
+function refusal(code: DpopReasonCode, error: 'invalid_dpop_proof' | 'use_dpop_nonce'): Extract<DpopResult, { ok: false }> {
+  return { ok: false, reason: { code, message: '' }, answer: { error, description: '' } }
+}
+
+function holding(certificate: string | undefined): ClientCertificates {
+  return { thumbprint: () => certificate }
+}
+
+function linesOf(decision: Decision, name: string): readonly string[] {
+  if (decision.type !== 'reply') throw new TypeError('the guard let the request through')
+  return (decision.reply.headers ?? []).filter(([key]) => key === name).map(([, value]) => value)
+}
+
+function thrown(error: Error): never {
+  throw error
 }
 
 function principalFrom(claims: Partial<Claims>): Principal | undefined {
@@ -175,7 +207,7 @@ describe('a token that is refused', () => {
   })
 
   it('because it is bound to a key, and a bearer token proves nothing (RFC 9449 §7.2, RFC 8705 §3)', () => {
-    for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, null]) {
+    for (const cnf of [{ jkt: thumbprint }, { 'x5t#S256': thumbprint }]) {
       expect(answer(ask({ authorization: 'Bearer x' }, passing({ sub: 'u', cnf })))).toMatchObject({
         status: 401,
         code: 'tokens.proof_missing',
@@ -190,10 +222,219 @@ describe('a token that is refused', () => {
     expect(answer(later)).toMatchObject({ status: 401, code: 'tokens.principal_unknown' })
     expect(principalFrom({})).toBeUndefined()
   })
+})
 
-  it("breakage is no refusal: when the keys can't be had, the error goes on to the adapter", async () => {
-    const broken = bearer({ verifier: { verify: () => Promise.reject(new TypeError('down')) } })
-    await expect(broken(request({ authorization: 'Bearer x' }))).rejects.toThrow('down')
+describe('when nobody can tell whether a token is good', () => {
+  const down = new TokenError('tokens.keys_unavailable', 'no answer', { status: 503 })
+  const authorization = 'Bearer x'
+
+  it.each<[string, BearerOptions['verifier']]>([
+    ['throws', { verify: () => thrown(down) }],
+    ['rejects', { verify: () => Promise.reject(down) }],
+  ])('and the verifier %s that: 503 with Retry-After, and the error is the cause', async (_, broken) => {
+    const decision = await bearer({ verifier: broken })(request({ authorization }))
+    if (decision.type !== 'reply') throw new TypeError('it was let through')
+    expect(decision.reply.status).toBe(503)
+    expect(decision.reply.headers).toContainEqual(['Retry-After', '5'])
+    expect(decision.reply.headers?.map(([name]) => name)).not.toContain('WWW-Authenticate')
+    expect(String(decision.reply.body)).not.toContain('no answer')
+    expect(decision.cause).toBe(down)
+  })
+
+  it('because proofs can not be recorded: 503 as well, whatever the verifier is', async () => {
+    const dpop: DpopVerifier = {
+      algorithms: ['ES256'],
+      verify: () => Promise.reject(new TokenError('tokens.proofs_unavailable', 'down', { status: 503 })),
+    }
+    const { verifier: sync } = passing({ sub: 'u', cnf: { jkt: thumbprint } })
+    for (const either of [sync, { verify: async (text: string) => sync.verify(text) }]) {
+      const decision = await bearer({ verifier: either, dpop })(request({ authorization: 'DPoP x', dpop: 'y' }))
+      expect(decision).toMatchObject({ type: 'reply', reply: { status: 503 }, cause: { code: 'tokens.proofs_unavailable' } })
+    }
+  })
+
+  it.each([
+    new TypeError('down'),
+    new TokenError('tokens.options_invalid', 'a mistake'),
+    Object.assign(new Error('another'), { status: 503 }),
+  ])('no other error is swallowed: %s', async (error) => {
+    expect(() => bearer({ verifier: { verify: () => thrown(error) } })(request({ authorization }))).toThrow(error)
+    await expect(bearer({ verifier: { verify: () => Promise.reject(error) } })(request({ authorization }))).rejects.toThrow(error)
+  })
+})
+
+describe('a token and the scheme it comes in (RFC 9449 §7)', () => {
+  const other = Buffer.alloc(32, 1).toString('base64url')
+  const both = { jkt: thumbprint, 'x5t#S256': thumbprint }
+
+  /** What happens to a token with this `cnf` in this scheme, when the caller proves this key and shows this certificate. */
+  async function meet(scheme: string, cnf: unknown, options: Partial<BearerOptions> = {}): Promise<[number, string | undefined]> {
+    const claims = cnf === undefined ? { sub: 'u' } : { sub: 'u', cnf }
+    const guard = bearer({ ...passing(claims), dpop: proving(thumbprint), certificates: holding(thumbprint), ...options })
+    const decision = await guard(request({ authorization: `${scheme} x`, dpop: 'y' }))
+    return decision.type === 'continue' ? [200, undefined] : [decision.reply.status, decision.cause?.code]
+  }
+
+  it.each<[string, string, unknown, number, string?]>([
+    ['unbound', 'Bearer', undefined, 200],
+    ['unbound', 'DPoP', undefined, 401, 'tokens.binding_missing'],
+    ['for a key', 'DPoP', { jkt: thumbprint }, 200],
+    ['for a key', 'dpop', { jkt: thumbprint }, 200],
+    ['for a key, downgraded', 'Bearer', { jkt: thumbprint }, 401, 'tokens.proof_missing'],
+    ['for another key', 'DPoP', { jkt: other }, 401, 'tokens.proof_key_mismatch'],
+    ['for a certificate', 'Bearer', { 'x5t#S256': thumbprint }, 200],
+    ['for a certificate', 'DPoP', { 'x5t#S256': thumbprint }, 401, 'tokens.binding_missing'],
+    ['for another certificate', 'Bearer', { 'x5t#S256': other }, 401, 'tokens.certificate_mismatch'],
+    ['for both', 'DPoP', both, 401, 'tokens.binding_unknown'],
+    ['for both', 'Bearer', both, 401, 'tokens.binding_unknown'],
+    ['for something unknown', 'Bearer', { jwk: {} }, 401, 'tokens.binding_unknown'],
+    ['for something unknown', 'DPoP', { jwk: {} }, 401, 'tokens.binding_unknown'],
+    ['for a key and something unknown', 'DPoP', { jkt: thumbprint, kid: 'x' }, 401, 'tokens.binding_unknown'],
+    ['with an empty cnf', 'Bearer', {}, 401, 'tokens.binding_unknown'],
+    ['with cnf null', 'Bearer', null, 401, 'tokens.binding_unknown'],
+    ['with cnf null', 'DPoP', null, 401, 'tokens.binding_unknown'],
+    ['with cnf text', 'Bearer', thumbprint, 401, 'tokens.binding_unknown'],
+    ['with a jkt that is no thumbprint', 'DPoP', { jkt: 'x' }, 401, 'tokens.binding_unknown'],
+    ['with a jkt that is a list', 'DPoP', { jkt: [thumbprint] }, 401, 'tokens.binding_unknown'],
+  ])('%s under %s', async (_, scheme, cnf, status, code) => {
+    expect(await meet(scheme, cnf)).toEqual([status, code])
+  })
+
+  it.each<[string, unknown, number, string?]>([
+    ['Bearer', undefined, 401, 'tokens.binding_missing'],
+    ['Bearer', { 'x5t#S256': thumbprint }, 200],
+    ['DPoP', { jkt: thumbprint }, 200],
+    ['DPoP', undefined, 401, 'tokens.binding_missing'],
+  ])('with requireProof, %s and cnf %j', async (scheme, cnf, status, code) => {
+    expect(await meet(scheme, cnf, { requireProof: true })).toEqual([status, code])
+  })
+
+  it('without dpop, the scheme DPoP is none of ours; without certificates, nothing stands for one', async () => {
+    const { verifier: any } = passing({ sub: 'u', cnf: { jkt: thumbprint } })
+    expect(answer(await bearer({ verifier: any })(request({ authorization: 'DPoP x', dpop: 'y' })))).toMatchObject({
+      status: 401,
+      challenge: 'Bearer',
+      code: 'tokens.credentials_missing',
+    })
+    const bound = passing({ sub: 'u', cnf: { 'x5t#S256': thumbprint } })
+    expect(answer(ask({ authorization: 'Bearer x' }, bound)).code).toBe('tokens.proof_missing')
+  })
+
+  it('the proof is held against the request, the token and its key: what a guard gives its verifier', async () => {
+    const seen: PresentedProof[] = []
+    const dpop: DpopVerifier = {
+      algorithms: ['ES256'],
+      verify: async (presented) => {
+        seen.push(presented)
+        return { ok: true, jkt: thumbprint }
+      },
+    }
+    const guard = bearer({ ...passing({ sub: 'u', cnf: { jkt: thumbprint } }), dpop })
+    await guard(request({ authorization: 'DPoP x.y.z', dpop: 'proof', host: 'evil.example' }, '/a?b'))
+    expect(seen).toEqual([{ proof: 'proof', method: 'GET', target: '/a?b', accessToken: 'x.y.z', jkt: thumbprint }])
+  })
+
+  it('facts tell what was proven, and the principal is asked for more in the scheme that was used', async () => {
+    const guard = bearer({ ...passing({ sub: 'u', cnf: { jkt: thumbprint } }), dpop: proving(thumbprint), realm: 'api' })
+    expect(await guard(request({ authorization: 'DPoP x', dpop: 'y' }))).toMatchObject({
+      type: 'continue',
+      facts: { claims: { sub: 'u' }, confirmation: { jkt: thumbprint } },
+      principal: { subject: 'u', challenge: { scheme: 'DPoP', params: { realm: 'api', algs: 'ES256 EdDSA' } } },
+    })
+    const bound = passing({ sub: 'u', cnf: { 'x5t#S256': thumbprint } })
+    expect(ask({ authorization: 'Bearer x' }, { ...bound, certificates: holding(thumbprint) })).toMatchObject({
+      facts: { confirmation: { 'x5t#S256': thumbprint } },
+      principal: { challenge: { scheme: 'Bearer' } },
+    })
+    expect(ask({ authorization: 'Bearer x' }, passing({ sub: 'u' }))).not.toHaveProperty('facts.confirmation')
+  })
+
+  it('a plain bearer token stays synchronous beside dpop and certificates', () => {
+    const options = { dpop: proving(thumbprint), certificates: holding(undefined) }
+    expect(ask({ authorization: `Bearer ${token}` }, options).type).toBe('continue')
+  })
+
+  it('a nonce goes out with an answer that is not cached, good or bad; the first request of a client is no event', async () => {
+    const heard = vi.fn()
+    const stop = rejectedEvent.subscribe(heard)
+    const results = [
+      { ok: true, jkt: thumbprint, nonce: 'n1' },
+      { ...refusal('tokens.proof_nonce_missing', 'use_dpop_nonce'), nonce: 'n2' },
+      { ...refusal('tokens.proof_nonce_invalid', 'use_dpop_nonce'), nonce: 'n3' },
+      refusal('tokens.proof_replayed', 'invalid_dpop_proof'),
+    ] as DpopResult[]
+    const dpop: DpopVerifier = { algorithms: ['ES256'], verify: async () => results.shift()! }
+    const guard = bearer({ ...passing({ sub: 'u', cnf: { jkt: thumbprint } }), dpop })
+    const [good, missing, invalid, replayed] = [await tryOnce(), await tryOnce(), await tryOnce(), await tryOnce()]
+    stop()
+    expect(good).toMatchObject({
+      type: 'continue',
+      headers: [
+        ['DPoP-Nonce', 'n1'],
+        ['Cache-Control', 'no-store'],
+      ],
+    })
+    expect(linesOf(missing, 'DPoP-Nonce')).toEqual(['n2'])
+    expect(linesOf(missing, 'WWW-Authenticate')).toEqual([expect.stringMatching(/^DPoP .*error="use_dpop_nonce"/)])
+    expect(linesOf(invalid, 'DPoP-Nonce')).toEqual(['n3'])
+    expect(linesOf(replayed, 'DPoP-Nonce')).toEqual([])
+    expect(heard.mock.calls.map(([event]) => event.data.code)).toEqual(['tokens.proof_nonce_invalid', 'tokens.proof_replayed'])
+
+    async function tryOnce(): Promise<Decision> {
+      return guard(request({ authorization: 'DPoP x', dpop: 'y' }))
+    }
+  })
+})
+
+describe('challenges, where more than one scheme would do (RFC 9449 §7.2)', () => {
+  const dpop = proving(thumbprint)
+  const algs = 'algs="ES256 EdDSA"'
+  const invalid = 'error="invalid_token", error_description="The access token is expired, revoked or not valid here"'
+
+  it.each<[string, RequestView['headers'], Partial<BearerOptions>, string[]]>([
+    ['no credentials: both, and no error (figure 17)', {}, {}, ['Bearer', `DPoP ${algs}`]],
+    ['other credentials: both, and no error', { authorization: 'Basic dTpw' }, {}, ['Bearer', `DPoP ${algs}`]],
+    [
+      'a bad bearer token: the error in Bearer (figure 18)',
+      { authorization: 'Bearer x' },
+      {},
+      [`Bearer ${invalid}`, `DPoP ${algs}`],
+    ],
+    [
+      'a bad token under DPoP: the error there, and nothing weaker (figure 16)',
+      { authorization: 'DPoP x' },
+      {},
+      [`DPoP ${algs}, ${invalid}`],
+    ],
+    ['where only DPoP would do', {}, { requireProof: true }, [`DPoP ${algs}`]],
+    [
+      'where DPoP or a certificate would do',
+      {},
+      { requireProof: true, certificates: holding(undefined) },
+      ['Bearer', `DPoP ${algs}`],
+    ],
+    [
+      'the metadata and the realm, in each',
+      {},
+      { realm: 'api', resourceMetadata: metadata },
+      [`Bearer realm="api", resource_metadata="${metadata}"`, `DPoP realm="api", resource_metadata="${metadata}", ${algs}`],
+    ],
+  ])('%s', (_, headers, options, lines) => {
+    const decision = ask(headers, { dpop, ...options })
+    expect(linesOf(decision, 'WWW-Authenticate')).toEqual(lines)
+    expect(decision).toMatchObject({ reply: { status: 401 } })
+  })
+
+  it.each([
+    ['nothing after the scheme', 'DPoP'],
+    ['two tokens', `DPoP ${token} ${token}`],
+    ['a proof after the token', `DPoP ${token}, y`],
+  ])('%s: 400 invalid_request, in the scheme that was used', (_, authorization) => {
+    const decision = ask({ authorization }, { dpop })
+    expect(decision).toMatchObject({ reply: { status: 400 } })
+    expect(linesOf(decision, 'WWW-Authenticate')).toEqual([
+      expect.stringMatching(/^DPoP algs="ES256 EdDSA", error="invalid_request"/),
+    ])
   })
 })
 
@@ -237,5 +478,8 @@ describe('options', () => {
   it('are checked when the guard is made', () => {
     expect(() => bearer({ verifier: undefined as never })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
     expect(() => bearer({ verifier, realm: 'a"b' })).toThrow(expect.objectContaining({ code: 'core.header_invalid' }))
+    for (const bad of [{ dpop: {} as never }, { certificates: {} as never }, { dpop: null as never }, { requireProof: true }]) {
+      expect(() => bearer({ verifier, ...bad })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
+    }
   })
 })
