@@ -11,9 +11,17 @@ import { secureUrl } from './secure-url.ts'
 /** Where the keys are. */
 export type JwksLocation =
   /** The JWKS itself. */
-  | { readonly url: string; readonly issuer?: never }
-  /** The issuer, whose OpenID metadata names the JWKS (OpenID Connect Discovery 1.0 §4); the metadata must name it back. */
-  | { readonly issuer: string; readonly url?: never }
+  | { readonly url: string; readonly issuer?: never; readonly metadata?: never }
+  /** The issuer, whose metadata names the JWKS; the metadata must name it back. */
+  | {
+      readonly issuer: string
+      readonly url?: never
+      /**
+       * Where the metadata is: `openid`, behind the issuer's path (OpenID Connect Discovery 1.0 §4), or `oauth`, before it
+       * (RFC 8414 §3.1), for servers that know no OpenID Connect. Default: `openid`.
+       */
+      readonly metadata?: 'openid' | 'oauth'
+    }
 
 /** Options of {@link createRemoteJwks}. */
 export type RemoteJwksOptions = JwksLocation &
@@ -21,7 +29,10 @@ export type RemoteJwksOptions = JwksLocation &
     /** Default: the platform's. */
     readonly fetch?: Fetch
     readonly clock?: Clock
-    /** Seconds after which the set is read again: also how long a key that has left it is still trusted. Default: 300. */
+    /**
+     * Seconds after which the set is read again, whatever the answer's `Cache-Control` says: how long a key that has left it is
+     * still trusted. In the last fifth of it, verifying causes a reading that nobody waits for. Default: 300.
+     */
     readonly cacheMaxAge?: number
     /** Seconds that a set is used beyond that while it can't be read. Default: 3600. */
     readonly staleIfError?: number
@@ -66,6 +77,7 @@ interface Settings {
 
 class CachedJwks {
   readonly #issuer: string | undefined
+  readonly #metadataUrl: string | undefined
   readonly #settings: Settings
   readonly #import: ImportOptions
   readonly #clock: Clock
@@ -74,6 +86,7 @@ class CachedJwks {
   readonly #cooldown: number
   #url: string | undefined
   #keys: KeyIndex | undefined
+  #imported: ImportedKeys = new Map()
   #fetchedAt = Number.NEGATIVE_INFINITY
   #attemptedAt = Number.NEGATIVE_INFINITY
   #refreshing: Promise<void> | undefined
@@ -84,8 +97,9 @@ class CachedJwks {
       throw new TokenError('tokens.options_invalid', 'give either url or issuer')
     }
     this.#issuer = options.issuer === undefined ? undefined : text('issuer', options.issuer)
-    secureUrl('url or issuer', options.url ?? options.issuer)
+    const location = secureUrl('url or issuer', options.url ?? options.issuer)
     this.#url = options.url
+    this.#metadataUrl = options.issuer === undefined ? undefined : metadataUrl(location, options.metadata ?? 'openid')
     this.#cacheMaxAge = 1000 * seconds('cacheMaxAge', options.cacheMaxAge ?? 300, { min: 1, max: 86_400 })
     this.#usableFor = this.#cacheMaxAge + 1000 * seconds('staleIfError', options.staleIfError ?? 3600, { min: 0, max: 86_400 })
     this.#cooldown = 1000 * seconds('cooldown', options.cooldown ?? 30, { min: 1, max: 3600 })
@@ -104,7 +118,12 @@ class CachedJwks {
   find(hint: KeyHint): VerificationKey | undefined | Promise<VerificationKey | undefined> {
     if (!this.#isWithin(this.#fetchedAt, this.#cacheMaxAge)) return this.#findInExpired(hint)
     const found = this.#keys?.find(hint)
-    if (found !== undefined || !this.#mayRefresh()) return found
+    if (!this.#mayRefresh()) return found
+    if (found !== undefined) {
+      // Soon somebody would have to wait. What comes of it is in the event, and in the next answers.
+      if (!this.#isWithin(this.#fetchedAt, 0.8 * this.#cacheMaxAge)) this.refresh().catch(() => undefined)
+      return found
+    }
     // The issuer may have rotated. Whatever comes of asking, an answer in hand is still good: it has not expired.
     return this.refresh().then(
       () => this.#keys?.find(hint),
@@ -149,8 +168,9 @@ class CachedJwks {
         this.#url ??= await this.#discover({ fetch, maxBytes, signal })
         return fetchJson(this.#url, { fetch, maxBytes, signal })
       })
-      const { keys, ignored } = await importSet(document['keys'], this.#import)
+      const { keys, ignored, imported } = await importSet(document['keys'], this.#import, this.#imported)
       this.#keys = keys
+      this.#imported = imported
       this.#fetchedAt = startedAt
       this.#failure = undefined
       jwksRefreshedEvent.publish({ url: this.#name(), keys: keys.size, ignored }, { clock: this.#clock })
@@ -167,10 +187,9 @@ class CachedJwks {
   }
 
   async #discover(options: Parameters<typeof fetchJson>[1]): Promise<string> {
-    const issuer = this.#issuer ?? ''
-    const metadata = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, options)
-    // OpenID Connect Discovery 1.0 §4.3: identical, or this is somebody else's metadata.
-    if (metadata['issuer'] !== issuer) {
+    const metadata = await fetchJson(this.#metadataUrl ?? '', options)
+    // OpenID Connect Discovery 1.0 §4.3, RFC 8414 §3.3: identical, or this is somebody else's metadata.
+    if (metadata['issuer'] !== this.#issuer) {
       throw new TokenError('tokens.keys_unavailable', 'the metadata is of another issuer', { status: 503 })
     }
     return secureUrl('jwks_uri', metadata['jwks_uri'])
@@ -187,21 +206,43 @@ class CachedJwks {
   }
 }
 
-async function importSet(members: unknown, options: ImportOptions): Promise<{ keys: KeyIndex; ignored: readonly string[] }> {
+function metadataUrl(issuer: string, kind: 'openid' | 'oauth'): string {
+  const trimmed = issuer.replace(/\/$/, '')
+  if (kind === 'openid') return `${trimmed}/.well-known/openid-configuration`
+  if (kind === 'oauth') {
+    const { origin } = new URL(issuer)
+    return `${origin}/.well-known/oauth-authorization-server${trimmed.slice(origin.length)}`
+  }
+  throw new TokenError('tokens.options_invalid', 'metadata must be openid or oauth')
+}
+
+/** Keys by the text of their JWK. */
+type ImportedKeys = ReadonlyMap<string, VerificationKey>
+
+/** @param before keys of the set before. One that has not changed stays the same object: verifiers remember tokens by it */
+async function importSet(
+  members: unknown,
+  options: ImportOptions,
+  before: ImportedKeys,
+): Promise<{ keys: KeyIndex; ignored: readonly string[]; imported: ImportedKeys }> {
   if (!Array.isArray(members) || members.length > MAX_KEYS) {
     throw new TokenError('tokens.keys_unavailable', `the document is not a key set of at most ${MAX_KEYS} keys`, { status: 503 })
   }
-  const imported: VerificationKey[] = []
+  const usable: VerificationKey[] = []
+  const imported = new Map<string, VerificationKey>()
   const ignored: string[] = []
   for (const member of members) {
     try {
-      imported.push(await importVerificationKey(member as JWK, options))
+      const text = JSON.stringify(member)
+      const key = before.get(text) ?? (await importVerificationKey(member as JWK, options))
+      usable.push(key)
+      imported.set(text, key)
     } catch (error) {
       // RFC 7517 §5: what is not understood is passed over. A set with encryption keys in it is a good set.
       ignored.push(error instanceof TokenError ? error.code : 'tokens.key_malformed')
     }
   }
-  const keys = new KeyIndex(imported)
+  const keys = new KeyIndex(usable)
   for (const _ of keys.duplicates) ignored.push('tokens.key_id_duplicate')
-  return { keys, ignored }
+  return { keys, ignored, imported }
 }

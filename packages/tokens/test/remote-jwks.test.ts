@@ -187,6 +187,61 @@ describe('a key that has left the set', () => {
   })
 })
 
+describe('a reading again', () => {
+  it('happens behind the backs of those who verify, before they would have to wait', async () => {
+    const verifier = remote({ cacheMaxAge: 100, cooldown: 1 })
+    const token = await tokenBy(one)
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
+    clock.advance(79)
+    expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+    expect(fetches).toHaveLength(1)
+    const read = new Promise<void>((resolve) => {
+      const stop = jwksRefreshedEvent.subscribe(() => {
+        stop()
+        resolve()
+      })
+    })
+    clock.advance(1)
+    for (let n = 0; n < 20; n++) expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+    await read
+    expect(fetches).toHaveLength(2)
+    clock.advance(79)
+    expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+  })
+
+  it('that fails is noticed by nobody, while the keys are good', async () => {
+    const verifier = remote({ cacheMaxAge: 100, cooldown: 1 })
+    const token = await tokenBy(one)
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
+    reply(500, '')
+    const failed = new Promise<void>((resolve) => {
+      const stop = jwksFailedEvent.subscribe(() => {
+        stop()
+        resolve()
+      })
+    })
+    clock.advance(90)
+    expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+    await failed
+    expect(codeOf(now(verifier.verify(token)))).toBe('accepted')
+  })
+
+  it('keeps the keys that have not changed, and gives up those that have gone', async () => {
+    serve(one.publicJwk, two.publicJwk)
+    const keys = createRemoteJwks({ url: `${base}/jwks`, clock })
+    const before = [await keys.find({ kid: 'k1', alg: 'ES256' }), await keys.find({ kid: 'k2', alg: 'EdDSA' })]
+    serve(one.publicJwk)
+    await keys.load()
+    expect(before).not.toContain(undefined)
+    expect(await keys.find({ kid: 'k1', alg: 'ES256' })).toBe(before[0])
+    expect(await keys.find({ kid: 'k2', alg: 'EdDSA' })).toBeUndefined()
+    // Another key under the same name is another key.
+    serve({ ...(await testKey('ES256', 'k1')).publicJwk })
+    await keys.load()
+    expect(await keys.find({ kid: 'k1', alg: 'ES256' })).not.toBe(before[0])
+  })
+})
+
 describe('an issuer that does not answer', () => {
   it('is borne with the keys from before, up to a hard bound', async () => {
     const heard: boolean[] = []
@@ -300,6 +355,25 @@ describe('discovery', () => {
     expect(codeOf(await verifier.verify(await tokenBy(one)))).toBe('accepted')
     expect(fetches).toEqual(['/.well-known/openid-configuration', '/keys', '/keys'])
   })
+
+  it.each([
+    ['', '/.well-known/oauth-authorization-server'],
+    ['/tenants/acme', '/.well-known/oauth-authorization-server/tenants/acme'],
+  ])(
+    'finds that of an OAuth server at "%s" before its path (RFC 8414 §3.1), and pins the issuer as well',
+    async (path, where) => {
+      const named = `${base}${path}`
+      answer = (req, res) => {
+        const document = req.url === where ? { issuer: named, jwks_uri: `${base}/keys` } : { keys: [one.publicJwk] }
+        res.end(JSON.stringify(document))
+      }
+      const oauth = { url: undefined as never, issuer: named, metadata: 'oauth' } as const
+      expect(codeOf(await remote(oauth).verify(await tokenBy(one)))).toBe('accepted')
+      expect(fetches).toEqual([where, '/keys'])
+      answer = (_, res) => res.end(JSON.stringify({ issuer: 'https://evil.example', jwks_uri: `${base}/keys` }))
+      await expect(remote(oauth).verify(await tokenBy(one))).rejects.toMatchObject({ code: 'tokens.keys_unavailable' })
+    },
+  )
 
   it.each([
     ['of another issuer', () => ({ issuer: 'https://evil.example', jwks_uri: `${base}/keys` }), 'another issuer'],
