@@ -37,11 +37,13 @@ export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
 export {
   createRefreshTokens,
+  type GrantRevoker,
   type IssuedRefreshToken,
   type RefreshGrant,
   type RefreshReasonCode,
   type RefreshTokens,
   type RefreshTokensOptions,
+  type RefreshUse,
   type RotateResult,
 } from './refresh.ts'
 export type { ClientAnswer, Refused } from './refused.ts'

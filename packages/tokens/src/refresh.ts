@@ -19,6 +19,8 @@ export type RefreshGrant = {
   readonly amr?: readonly string[]
   readonly tenant?: string
   readonly audience?: string | readonly string[]
+  /** Thumbprint of the DPoP key that every use must prove to hold (RFC 9449 §5): for clients that can't authenticate. */
+  readonly jkt?: string
 } & { readonly [member: string]: Json | undefined }
 
 /** Options of {@link createRefreshTokens}. */
@@ -32,7 +34,28 @@ export interface RefreshTokensOptions {
   readonly absoluteLifetime?: number
   /** Seconds in which the token that was just replaced gets the same answer again. Default: 10; at most 60. */
   readonly grace?: number
+  /**
+   * Ends the access tokens with their family: those that name it as `grant_id` (RFC 7009 §2.1, RFC 9700 §4.14.2). Default: they
+   * live until they expire.
+   */
+  readonly revocations?: GrantRevoker
   readonly clock?: Clock
+}
+
+/** What is asked to call access tokens back: a `Revocations`. */
+export interface GrantRevoker {
+  revoke(
+    revocation: { readonly kind: 'grant' | 'session' | 'subject'; readonly id: string },
+    context?: EventContext,
+  ): Promise<void>
+}
+
+/** Who uses a refresh token. */
+export interface RefreshUse {
+  /** The client that authenticated, or says who it is where it can't. */
+  readonly clientId: string
+  /** Thumbprint of the DPoP key that it has just proven to hold. */
+  readonly jkt?: string
 }
 
 /** A refresh token that was given out. */
@@ -50,6 +73,7 @@ export type RefreshReasonCode =
   | 'tokens.refresh_unknown'
   | 'tokens.refresh_expired'
   | 'tokens.refresh_client_mismatch'
+  | 'tokens.refresh_key_mismatch'
   | 'tokens.refresh_reused'
 
 /** What {@link RefreshTokens.rotate} answers. */
@@ -64,14 +88,14 @@ export interface RefreshTokens {
    * that a lost answer or a second tab signs nobody out; any other use of a spent token ends the family (RFC 9700 §4.14.2).
    * @throws TokenError `tokens.refresh_contended` (503) when the store lets no attempt through
    */
-  rotate(token: string, options: { readonly clientId: string }, context?: EventContext): Promise<RotateResult>
-  /** Ends one family. False: there was none. */
+  rotate(token: string, use: RefreshUse, context?: EventContext): Promise<RotateResult>
+  /** Ends one family, with its access tokens where there are `revocations`. False: there was none. */
   endFamily(familyId: string, context?: EventContext): Promise<boolean>
   /** RFC 7009: ends the family of a token, whichever of its tokens it is. False: none, or another client's. */
   revoke(token: string, options: { readonly clientId: string }, context?: EventContext): Promise<boolean>
-  /** Ends all families of a subject: a changed password, a closed account. Answers how many. */
+  /** Ends all families of a subject, and all its access tokens: a changed password, a closed account. Answers how many families. */
   endAll(subject: string, context?: EventContext): Promise<number>
-  /** Ends all families of a session: a sign-out. Answers how many. */
+  /** Ends all families that came out of a session, and its access tokens. Answers how many families. */
   endSession(sessionId: string, context?: EventContext): Promise<number>
 }
 
@@ -97,6 +121,11 @@ const MALFORMED = refused('tokens.refresh_malformed', 'not a refresh token of th
 const UNKNOWN = refused('tokens.refresh_unknown', 'no such family: it never was, has ended or has expired', INVALID_GRANT)
 const EXPIRED = refused('tokens.refresh_expired', 'the family has reached its idle or absolute lifetime', INVALID_GRANT)
 const CLIENT = refused('tokens.refresh_client_mismatch', 'the token belongs to another client', INVALID_GRANT)
+const KEY = refused(
+  'tokens.refresh_key_mismatch',
+  'the token is bound to a key, and the request proves to hold none or another',
+  INVALID_GRANT,
+)
 const REUSED = refused('tokens.refresh_reused', 'the token was used before; its family has ended', INVALID_GRANT)
 
 // Each failed attempt means that another one went through, and after one such this caller is in its grace or refused.
@@ -117,12 +146,14 @@ class StoredRefreshTokens implements RefreshTokens {
   readonly #idle: number
   readonly #absolute: number
   readonly #grace: number
+  readonly #revocations: GrantRevoker | undefined
 
   constructor(options: RefreshTokensOptions) {
     this.#idle = 1000 * seconds('idleLifetime', options.idleLifetime ?? 1_209_600, { min: 1, max: 31_536_000 })
     this.#absolute = 1000 * seconds('absoluteLifetime', options.absoluteLifetime ?? 2_592_000, { min: 1, max: 63_072_000 })
     this.#grace = 1000 * seconds('grace', options.grace ?? 10, { min: 0, max: 60 })
     this.#sealer = options.sealer
+    this.#revocations = options.revocations
     this.#clock = options.clock ?? systemClock
     this.#families = options.store.collection<Family>({ name: 'tokens.refresh', indexes: ['subject', 'session'] })
   }
@@ -143,7 +174,7 @@ class StoredRefreshTokens implements RefreshTokens {
     return { token, familyId, expiresAt: idleUntil }
   }
 
-  async rotate(token: string, options: { readonly clientId: string }, context: EventContext = {}): Promise<RotateResult> {
+  async rotate(token: string, use: RefreshUse, context: EventContext = {}): Promise<RotateResult> {
     const bytes = parse(token)
     if (bytes === undefined) return MALFORMED
     const familyId = familyOf(bytes)
@@ -152,7 +183,9 @@ class StoredRefreshTokens implements RefreshTokens {
       if (stored === undefined) return UNKNOWN
       const { value: family, version } = stored
       // Before anything else: another client's mistake, or theft, must not end this one's family.
-      if (family.grant.clientId !== options.clientId) return CLIENT
+      if (family.grant.clientId !== use.clientId) return CLIENT
+      // RFC 9449 §5: nor must one who does not hold the key, which is what binding the token to it is for.
+      if (family.grant.jkt !== undefined && family.grant.jkt !== use.jkt) return KEY
       const now = this.#clock.now()
       if (now >= family.idleUntil || now >= family.absoluteUntil) return EXPIRED
       if (!matches(token, family.current)) return this.#retry(token, familyId, family, now, context)
@@ -189,6 +222,7 @@ class StoredRefreshTokens implements RefreshTokens {
       return { ok: true, token: again, grant, familyId, expiresAt: family.idleUntil }
     }
     // RFC 9700 §4.14.2: one of two holders is a thief, and nobody can tell which.
+    await this.#revoke({ kind: 'grant', id: familyId }, context)
     await this.#families.remove(familyId)
     const whose = describe(familyId, grant)
     refreshReuseEvent.publish(whose, { clock: this.#clock, ...context })
@@ -197,6 +231,8 @@ class StoredRefreshTokens implements RefreshTokens {
   }
 
   async endFamily(familyId: string, context: EventContext = {}): Promise<boolean> {
+    if ((await this.#families.get(familyId)) === undefined) return false
+    await this.#revoke({ kind: 'grant', id: familyId }, context)
     const family = await this.#families.take(familyId)
     if (family === undefined) return false
     refreshEndedEvent.publish(describe(familyId, family.grant), { clock: this.#clock, ...context })
@@ -219,10 +255,16 @@ class StoredRefreshTokens implements RefreshTokens {
     return this.#endBy('session', sessionId, context)
   }
 
-  async #endBy(index: 'subject' | 'session', key: string, context: EventContext): Promise<number> {
+  async #endBy(kind: 'subject' | 'session', id: string, context: EventContext): Promise<number> {
+    await this.#revoke({ kind, id }, context)
     let ended = 0
-    for await (const stored of this.#families.find(index, key)) if (await this.endFamily(stored.id, context)) ended += 1
+    for await (const stored of this.#families.find(kind, id)) if (await this.endFamily(stored.id, context)) ended += 1
     return ended
+  }
+
+  /** Always before the family goes: whoever is interrupted in between finds it still there, and ends it again. */
+  async #revoke(revocation: Parameters<GrantRevoker['revoke']>[0], context: EventContext): Promise<void> {
+    await this.#revocations?.revoke(revocation, context)
   }
 
   #kept(family: Family): { expiresAt: number; index: Record<string, string> } {

@@ -261,3 +261,82 @@ async function live(): Promise<string[]> {
   for await (const { id } of families().find('subject', 'user-1')) found.push(id)
   return found
 }
+
+describe('a refresh token that is bound to a key (RFC 9449 §5)', () => {
+  const bound = { ...grant, jkt: 'key-1' }
+
+  it('is good for whoever proves to hold that key, and for nobody else', async () => {
+    const { token } = await refresh.issue(bound)
+    expect(codeOf(await refresh.rotate(token, client))).toBe('tokens.refresh_key_mismatch')
+    expect(codeOf(await refresh.rotate(token, { ...client, jkt: 'key-2' }))).toBe('tokens.refresh_key_mismatch')
+    // Those who do not hold it have ended nothing.
+    const next = granted(await refresh.rotate(token, { ...client, jkt: 'key-1' }))
+    expect(next.grant['jkt']).toBe('key-1')
+    expect(codeOf(await refresh.rotate(next.token, { ...client, jkt: 'key-2' }))).toBe('tokens.refresh_key_mismatch')
+  })
+
+  it('gives no second answer within the grace to one without the key, and does not end for him', async () => {
+    const { token } = await refresh.issue(bound)
+    const next = granted(await refresh.rotate(token, { ...client, jkt: 'key-1' }))
+    expect(codeOf(await refresh.rotate(token, client))).toBe('tokens.refresh_key_mismatch')
+    expect(granted(await refresh.rotate(token, { ...client, jkt: 'key-1' })).token).toBe(next.token)
+  })
+
+  it('that is not bound is good with any key: the client authenticates itself', async () => {
+    const { token } = await refresh.issue(grant)
+    expect((await refresh.rotate(token, { ...client, jkt: 'key-1' })).ok).toBe(true)
+  })
+})
+
+describe('access tokens', () => {
+  const heard: string[] = []
+  let works = true
+  const revocations = {
+    revoke: async ({ kind, id }: { kind: string; id: string }) => {
+      heard.push(`${kind} ${id}`)
+      if (!works) throw new TypeError('the feed is away')
+    },
+  }
+
+  beforeEach(() => {
+    heard.length = 0
+    works = true
+    refresh = refreshOf({ revocations })
+  })
+
+  it('end with their family, whatever ends it (RFC 7009 §2.1)', async () => {
+    const [a, b, c] = [await refresh.issue(grant), await refresh.issue(grant), await refresh.issue(grant)]
+    await refresh.endFamily(a.familyId)
+    expect(heard).toEqual([`grant ${a.familyId}`])
+    await refresh.revoke(b.token, client)
+    expect(heard).toContain(`grant ${b.familyId}`)
+    const next = granted(await refresh.rotate(c.token, client))
+    await refresh.rotate(next.token, client)
+    clock.advance(60)
+    expect(codeOf(await refresh.rotate(c.token, client))).toBe('tokens.refresh_reused')
+    expect(heard).toContain(`grant ${c.familyId}`)
+  })
+
+  it('end with all of a session or a subject, also where no family is left', async () => {
+    await refresh.endSession('s1')
+    await refresh.endAll('user-1')
+    expect(heard).toEqual(['session s1', 'subject user-1'])
+  })
+
+  it("are nobody else's to end: an id or a token that is not known calls nothing back", async () => {
+    const { token } = await refresh.issue(grant)
+    await refresh.endFamily('nothing')
+    await refresh.revoke('A'.repeat(64), client)
+    await refresh.revoke(token, { clientId: 'other' })
+    expect(heard).toEqual([])
+  })
+
+  it('go before the family, so that one who is interrupted can end it again', async () => {
+    const { token, familyId } = await refresh.issue(grant)
+    works = false
+    await expect(refresh.endFamily(familyId)).rejects.toThrow('away')
+    works = true
+    expect(await refresh.endFamily(familyId)).toBe(true)
+    expect(codeOf(await refresh.rotate(token, client))).toBe('tokens.refresh_unknown')
+  })
+})
