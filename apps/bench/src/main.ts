@@ -4,9 +4,10 @@ import { jsonLines, type Outcome, table } from './report.ts'
 import { coreDecide } from './rows/core-decide.ts'
 import { limitMemory } from './rows/limit-memory.ts'
 import { rbacCheck } from './rows/rbac-check.ts'
-import { tokensVerify } from './rows/tokens-verify.ts'
+import { tokensSign } from './rows/tokens-sign.ts'
+import { tokensVerify, tokensVerifyCached } from './rows/tokens-verify.ts'
 
-const benches = [coreDecide, rbacCheck, limitMemory, ...tokensVerify]
+const benches = [coreDecide, rbacCheck, limitMemory, ...tokensVerify, tokensVerifyCached, ...tokensSign]
 
 try {
   const known = benches.map((bench) => bench.name)

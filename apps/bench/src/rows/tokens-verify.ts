@@ -1,4 +1,4 @@
-import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign, timingSafeEqual, verify } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
 import { type Algorithm, createKeySet, createVerifier, importHmacKey, importVerificationKey } from '@portcullis/tokens'
 import { createVerifier as fastJwtVerifier } from 'fast-jwt'
 import { jwtVerify } from 'jose'
@@ -6,76 +6,15 @@ import jsonwebtoken from 'jsonwebtoken'
 import { type Bench, compare, type Peer } from '../bench.ts'
 import { expectAnswer } from '../errors.ts'
 import type { Subject } from '../harness.ts'
+import { AUDIENCE, ISSUER, type Material, material } from './tokens-material.ts'
 
-const ISSUER = 'https://issuer.example'
-const AUDIENCE = 'https://api.example/v1'
-
-type Alg = 'RS256' | 'ES256' | 'EdDSA' | 'HS256'
-
-/** A key, in the forms that the subjects take, and a token of it. */
-interface Material {
-  readonly alg: Alg
-  readonly key: KeyObject | Buffer
-  readonly token: string
-  /** The same token with a signature that is not right. */
-  readonly forged: string
-  readonly expired: string
-}
-
-function material(alg: Alg): Material {
-  const { key, signer } = keyFor(alg)
-  const make = (exp: number): string => {
-    const header = { alg, typ: 'at+jwt', kid: 'k1' }
-    const now = Math.floor(Date.now() / 1000)
-    const claims = {
-      iss: ISSUER,
-      aud: AUDIENCE,
-      sub: 'user-4711',
-      client_id: 'ledger-web',
-      iat: now - 10,
-      exp: now + exp,
-      jti: 'b7d0f3a2-58f5-4c1c-9f0e-3d2f4f5a6b7c',
-      scope: 'openid invoice:read invoice:create',
-      tenant: 'acme',
-      roles: ['accountant'],
-    }
-    const input = `${base64url(header)}.${base64url(claims)}`
-    return `${input}.${signer(Buffer.from(input)).toString('base64url')}`
-  }
-  const token = make(86_400)
-  const other = make(86_399)
-  const forged = `${token.slice(0, token.lastIndexOf('.'))}${other.slice(other.lastIndexOf('.'))}`
-  return { alg, key, token, forged, expired: make(-1_000) }
-}
-
-function keyFor(alg: Alg): { key: KeyObject | Buffer; signer: (input: Buffer) => Buffer } {
-  if (alg === 'HS256') {
-    const key = randomBytes(32)
-    return { key, signer: (input) => createHmac('sha256', key).update(input).digest() }
-  }
-  if (alg === 'RS256') {
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    return { key: publicKey, signer: (input) => sign('sha256', input, privateKey) }
-  }
-  if (alg === 'ES256') {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    return { key: publicKey, signer: (input) => sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' }) }
-  }
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  return { key: publicKey, signer: (input) => sign(null, input, privateKey) }
-}
-
-function base64url(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
-}
-
-async function ours({ alg, key, token, forged, expired }: Material): Promise<Subject> {
+async function ours({ alg, key, token, forged, expired }: Material, cache: false | undefined): Promise<Subject> {
   const imported = Buffer.isBuffer(key)
     ? importHmacKey(key, { kid: 'k1', alg: 'HS256' })
     : await importVerificationKey({ ...key.export({ format: 'jwk' }), kid: 'k1', alg })
   const algorithms: readonly Algorithm[] = [alg]
   const keys = createKeySet([imported])
-  const verifier = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, algorithms, cache: false })
+  const verifier = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, algorithms, ...(cache === false && { cache }) })
   for (const [given, right] of [
     [token, true],
     [forged, false],
@@ -149,17 +88,17 @@ function pem(key: KeyObject | Buffer): string | Buffer {
   return Buffer.isBuffer(key) ? key : key.export({ format: 'pem', type: 'spki' })
 }
 
-function fastJwt({ alg, key, token, forged, expired }: Material, target: number): Peer {
+function fastJwt({ alg, key, token, forged, expired }: Material, target: number, cache = false): Peer {
   const check = fastJwtVerifier({
     key: pem(key),
     algorithms: [alg],
     allowedIss: ISSUER,
     allowedAud: AUDIENCE,
-    cache: false,
+    cache,
   }) as (token: string) => { readonly sub: string }
   expectAnswer('fast-jwt', check(token).sub === 'user-4711' && throws(() => check(forged)) && throws(() => check(expired)))
   return {
-    name: 'fast-jwt',
+    name: cache ? 'fast-jwt with its cache' : 'fast-jwt',
     target,
     run(iterations) {
       let valid = 0
@@ -194,6 +133,15 @@ export const tokensVerify: readonly Bench[] = (['RS256', 'ES256', 'EdDSA', 'HS25
     const made = material(alg)
     const limit = alg === 'HS256' ? raw(made) : raw(made, 0.9)
     const peers = [limit, await jose(made, 1.5), fastJwt(made, 1), ...classic(made)]
-    return { rows: await compare(`tokens.verify.${alg}`, await ours(made), peers, options) }
+    return { rows: await compare(`tokens.verify.${alg}`, await ours(made, false), peers, options) }
   },
 }))
+
+/** The same token again. Its algorithm does not matter any more. */
+export const tokensVerifyCached: Bench = {
+  name: 'tokens.verify.cached',
+  async run(options) {
+    const made = material('ES256')
+    return { rows: await compare('tokens.verify.cached', await ours(made, undefined), [fastJwt(made, 1.5, true)], options) }
+  },
+}
