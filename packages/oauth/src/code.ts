@@ -27,12 +27,19 @@ export type Redemption =
   | {
       readonly type: 'redeemed'
       readonly grant: CodeGrant
+      /** What the tokens that come of it have in common: nothing that the code could be found by. */
+      readonly grantId: string
       /** Notes the refresh family that came of it. False: the code was presented again meanwhile, and the family must end. */
       attach(familyId: string): Promise<boolean>
     }
   | { readonly type: 'unknown' }
   /** Presented once more by somebody who passed every check. @property familyId what the first redemption gave */
-  | { readonly type: 'replayed'; readonly grant: CodeGrant; readonly familyId: string | undefined }
+  | {
+      readonly type: 'replayed'
+      readonly grant: CodeGrant
+      readonly grantId: string
+      readonly familyId: string | undefined
+    }
   | Refused
 
 type CodeRecord = {
@@ -86,12 +93,12 @@ export class Codes {
       if (refusal !== undefined) return refusal
       if (spent !== undefined) {
         if (spent.replayed || (await this.#write(stored, { ...spent, replayed: true }))) {
-          return { type: 'replayed', grant, familyId: spent.familyId }
+          return { type: 'replayed', grant, grantId: id, familyId: spent.familyId }
         }
       } else {
         if (expiresAt <= this.#clock.now()) return { type: 'unknown' }
         if (await this.#write(stored, { replayed: false })) {
-          return { type: 'redeemed', grant, attach: (familyId) => this.#attach(id, familyId) }
+          return { type: 'redeemed', grant, grantId: id, attach: (familyId) => this.#attach(id, familyId) }
         }
       }
       // Somebody was faster. Each record changes three times at most, so this ends.

@@ -1,6 +1,13 @@
 import { type Clock, type Endpoint, type EndpointRoute, type Guard, open, type Store, systemClock } from '@portcullis/core'
 import type { Sessions } from '@portcullis/sessions'
-import { createTokenIssuer, jwksEndpoint, type KeyRing, type RefreshTokens } from '@portcullis/tokens'
+import {
+  createTokenIssuer,
+  jwksEndpoint,
+  type KeyRing,
+  type RefreshTokens,
+  type RevocationCheck,
+  type Revoker,
+} from '@portcullis/tokens'
 import type { Accounts } from './account.ts'
 import { authorizeByPostEndpoint, authorizeEndpoint } from './authorize.ts'
 import type { ClientDirectory } from './client.ts'
@@ -26,7 +33,13 @@ export interface AuthorizationServerOptions {
   readonly store: Store
   /** Signs. Its `maxTokenLifetime` must cover the lifetimes here. */
   readonly ring: KeyRing
+  /** Give it the same `revocations`, so that the end of a refresh token ends its access tokens. */
   readonly refreshTokens: RefreshTokens
+  /**
+   * Calls access tokens back: at the revocation endpoint, and when a code is presented twice. The verifiers of the APIs must ask
+   * it. Default: access tokens live until they expire, and the endpoint says so.
+   */
+  readonly revocations?: RevocationCheck & Revoker
   /** `SameSite=Lax`: people come here from other sites. Nobody is asked twice who shares them with the application. */
   readonly sessions: Sessions<SignIn>
   readonly clients: ClientDirectory
@@ -117,7 +130,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 }
 
 function providerOf(options: AuthorizationServerOptions): Provider {
-  const { store, ring, refreshTokens, sessions, clients, accounts, clock = systemClock } = options
+  const { store, ring, refreshTokens, revocations, sessions, clients, accounts, clock = systemClock } = options
   const issuer = checkIssuer(options.issuer)
   const { host, pathname } = new URL(issuer)
   const lifetimes = lifetimesOf(options.lifetimes)
@@ -140,6 +153,7 @@ function providerOf(options: AuthorizationServerOptions): Provider {
     ring,
     tokens: createTokenIssuer({ issuer, signer: ring, lifetime: lifetimes.accessToken, clock }),
     refreshTokens,
+    revocations,
     codes: new Codes(store, clock, lifetimes.code),
     interactions: new Interactions(store, clock, lifetimes.interaction),
     consents: new StoredConsents(store, clock),

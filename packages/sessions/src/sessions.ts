@@ -27,7 +27,20 @@ export interface SessionsOptions {
   readonly absoluteLifetime?: number
   /** `Lax` by default: links from other sites arrive signed in, their forms and scripts don't. */
   readonly sameSite?: SameSite
+  /**
+   * Ends what came out of a session that somebody signed in to, such as its access tokens, before the session itself goes. When it
+   * rejects, so does whatever was to end the session, which is then still there: it can be ended again.
+   * @example ending: ({ handle }) => revocations.revoke({ kind: 'session', id: handle })
+   */
+  readonly ending?: (session: EndingSession) => Promise<void>
   readonly clock?: Clock
+}
+
+/** A session that is about to end. */
+export interface EndingSession {
+  readonly handle: string
+  readonly subject: string
+  readonly by: SessionEnd
 }
 
 /** Sessions in a cookie. */
@@ -85,7 +98,7 @@ const rounds = 64
  * @throws SessionError `sessions.options_invalid`
  */
 export function createSessions<Data extends Json>(options: SessionsOptions): Sessions<Data> {
-  const { store, cookieName = '__Host-session', sameSite = 'Lax', clock = systemClock } = options
+  const { store, cookieName = '__Host-session', sameSite = 'Lax', ending, clock = systemClock } = options
   const { idleLifetime = 1800, absoluteLifetime = 43_200 } = options
   check(isHostCookieName(cookieName), 'cookieName must be a token that begins with __Host-')
   check(sameSite === 'Lax' || sameSite === 'Strict', 'sameSite must be Lax or Strict')
@@ -137,6 +150,8 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
   }
 
   const finish = async (key: string, by: SessionEnd, context: EventContext): Promise<boolean> => {
+    const there = ending === undefined ? undefined : await records.collection.get(key)
+    if (there?.value.subject !== undefined) await ending?.({ handle: there.value.handle, subject: there.value.subject, by })
     const record = await records.collection.take(key)
     if (record) sessionEnded.publish({ ...named(record), by }, { clock, ...context })
     return record !== undefined

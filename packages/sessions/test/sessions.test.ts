@@ -310,6 +310,53 @@ describe('end', () => {
   })
 })
 
+describe('what came out of a session', () => {
+  it('is told of its end, however it ends, and before it has ended', async () => {
+    const told: unknown[] = []
+    let alive: boolean | undefined
+    let cookie = ''
+    const ending: NonNullable<SessionsOptions['ending']> = async (session) => {
+      told.push(session)
+      alive = (await sessions.list(session.subject)).length > 0
+    }
+    sessions = make({ ending })
+    const handles: string[] = []
+    for (const end of [
+      () => sessions.end(withCookie(cookie)),
+      () => sessions.start(withCookie(cookie), { data: { cart: [] } }),
+      () => sessions.endOne('ada', handles.at(-1) ?? ''),
+      () => sessions.endAll('ada'),
+    ]) {
+      const started = await signIn()
+      cookie = started.cookie
+      handles.push(started.session.handle)
+      alive = undefined
+      await end()
+      expect(alive).toBe(true)
+      expect(await sessions.list('ada')).toHaveLength(0)
+    }
+    const by = ['signed_out', 'replaced', 'ended', 'all_ended']
+    expect(told).toEqual(by.map((reason, at) => ({ handle: handles[at], subject: 'ada', by: reason })))
+  })
+
+  it('can not be ended: the session is still there, and can be ended again', async () => {
+    let works = false
+    sessions = make({ ending: () => (works ? Promise.resolve() : Promise.reject(new TypeError('away'))) })
+    const { session, cookie } = await signIn()
+    await expect(sessions.end(withCookie(cookie))).rejects.toThrow('away')
+    await expect(sessions.endOne('ada', session.handle)).rejects.toThrow('away')
+    expect(await sessions.read(withCookie(cookie))).toBeDefined()
+    works = true
+    expect(await sessions.endAll('ada')).toBe(1)
+  })
+
+  it('does not come out of an anonymous one', async () => {
+    sessions = make({ ending: () => Promise.reject(new TypeError('nobody signed in')) })
+    const { headers } = await sessions.start(request(), { data: { cart: [] } })
+    await sessions.end(withCookie(cookieOf(headers)))
+  })
+})
+
 describe('list, endOne and endAll', () => {
   it('lists what is alive of one subject, oldest first, anonymous ones nowhere', async () => {
     const first = await signIn()

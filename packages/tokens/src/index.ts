@@ -37,7 +37,6 @@ export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
 export {
   createRefreshTokens,
-  type GrantRevoker,
   type IssuedRefreshToken,
   type RefreshGrant,
   type RefreshReasonCode,
@@ -48,7 +47,17 @@ export {
 } from './refresh.ts'
 export type { ClientAnswer, Refused } from './refused.ts'
 export { createRemoteJwks, type JwksLocation, type RemoteJwks, type RemoteJwksOptions } from './remote-jwks.ts'
-export type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
+export type {
+  NewRevocation,
+  PublishedRevocation,
+  Revocation,
+  RevocationCheck,
+  RevocationFeed,
+  RevocationFollower,
+  RevocationReasonCode,
+  RevocationSubscription,
+  Revoker,
+} from './revocation.ts'
 export type { RingAlgorithm } from './ring-key.ts'
 export { importSigner, type Signer } from './signer.ts'
 export type { VerifiedTokensOptions } from './verified-tokens.ts'

@@ -5,6 +5,7 @@ import { TokenError } from './errors.ts'
 import { type RefreshEvent, refreshEndedEvent, refreshIssuedEvent, refreshReuseEvent, refreshRotatedEvent } from './events.ts'
 import { seconds } from './options.ts'
 import { INVALID_GRANT, type Refused, refused } from './refused.ts'
+import type { NewRevocation, Revoker } from './revocation.ts'
 
 /** What a refresh token stands for. Whatever else the caller keeps with it comes back unchanged: JSON. */
 export type RefreshGrant = {
@@ -38,16 +39,8 @@ export interface RefreshTokensOptions {
    * Ends the access tokens with their family: those that name it as `grant_id` (RFC 7009 §2.1, RFC 9700 §4.14.2). Default: they
    * live until they expire.
    */
-  readonly revocations?: GrantRevoker
+  readonly revocations?: Revoker
   readonly clock?: Clock
-}
-
-/** What is asked to call access tokens back: a `Revocations`. */
-export interface GrantRevoker {
-  revoke(
-    revocation: { readonly kind: 'grant' | 'session' | 'subject'; readonly id: string },
-    context?: EventContext,
-  ): Promise<void>
 }
 
 /** Who uses a refresh token. */
@@ -146,7 +139,7 @@ class StoredRefreshTokens implements RefreshTokens {
   readonly #idle: number
   readonly #absolute: number
   readonly #grace: number
-  readonly #revocations: GrantRevoker | undefined
+  readonly #revocations: Revoker | undefined
 
   constructor(options: RefreshTokensOptions) {
     this.#idle = 1000 * seconds('idleLifetime', options.idleLifetime ?? 1_209_600, { min: 1, max: 31_536_000 })
@@ -263,7 +256,7 @@ class StoredRefreshTokens implements RefreshTokens {
   }
 
   /** Always before the family goes: whoever is interrupted in between finds it still there, and ends it again. */
-  async #revoke(revocation: Parameters<GrantRevoker['revoke']>[0], context: EventContext): Promise<void> {
+  async #revoke(revocation: NewRevocation, context: EventContext): Promise<void> {
     await this.#revocations?.revoke(revocation, context)
   }
 

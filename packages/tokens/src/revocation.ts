@@ -1,3 +1,4 @@
+import type { EventContext } from '@portcullis/core'
 import type { Claims } from './claims.ts'
 import type { Refused } from './refused.ts'
 
@@ -27,6 +28,21 @@ export type Revocation =
   | { readonly kind: 'session' | 'subject' | 'client'; readonly id: string; readonly before: number }
   /** All tokens that were issued in the second `before` or earlier. */
   | { readonly kind: 'all'; readonly before: number }
+
+/** A revocation that is to be made; where `before` is left out, it is this second. */
+export type NewRevocation =
+  | Extract<Revocation, { readonly kind: 'token' | 'grant' }>
+  | { readonly kind: 'session' | 'subject' | 'client'; readonly id: string; readonly before?: number }
+  | { readonly kind: 'all'; readonly before?: number }
+
+/** Calls access tokens back. */
+export interface Revoker {
+  /**
+   * Takes effect in this process before it returns, and everywhere once it resolves and the feed has come around.
+   * @throws TokenError `tokens.revocations_unavailable` (503) when the feed did not take it: call again; here it holds already
+   */
+  revoke(revocation: NewRevocation, context?: EventContext): Promise<void>
+}
 
 /** A revocation as a feed carries it. */
 export interface PublishedRevocation {

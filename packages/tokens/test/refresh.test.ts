@@ -3,6 +3,7 @@ import type { Collection, Json, Sealer, Store } from '@portcullis/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   createRefreshTokens,
+  type NewRevocation,
   type RefreshGrant,
   type RefreshTokens,
   type RefreshTokensOptions,
@@ -292,8 +293,8 @@ describe('access tokens', () => {
   const heard: string[] = []
   let works = true
   const revocations = {
-    revoke: async ({ kind, id }: { kind: string; id: string }) => {
-      heard.push(`${kind} ${id}`)
+    revoke: async (revocation: NewRevocation) => {
+      if (revocation.kind !== 'all') heard.push(`${revocation.kind} ${revocation.id}`)
       if (!works) throw new TypeError('the feed is away')
     },
   }

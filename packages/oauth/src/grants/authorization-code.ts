@@ -20,7 +20,8 @@ export const authorizationCodeGrant: Grant = async ({ provider, client, form, re
   const { grant } = redemption
   if (redemption.type === 'replayed') {
     // RFC 6749 §4.1.2: two parties had the code, and one of them should not have.
-    const { familyId } = redemption
+    const { familyId, grantId } = redemption
+    await provider.revocations?.revoke({ kind: 'grant', id: grantId }, context)
     if (familyId !== undefined) await provider.refreshTokens.endFamily(familyId, context)
     codeReplayedEvent.publish({ clientId: grant.clientId, subject: grant.subject, familyId }, context)
     return invalid('oauth.code_replayed')
@@ -36,7 +37,9 @@ export const authorizationCodeGrant: Grant = async ({ provider, client, form, re
   const kept = family !== undefined && (await redemption.attach(family.familyId))
   if (family !== undefined && !kept) await provider.refreshTokens.endFamily(family.familyId, context)
 
-  const answer = await issueUserTokens({ provider, client, account, resource, grant, scopes: grant.scopes, req })
+  const grantId = kept ? family.familyId : redemption.grantId
+  const tokens = { grant: { ...grant, grantId }, scopes: grant.scopes }
+  const answer = await issueUserTokens({ provider, client, account, resource, ...tokens, req })
   return kept ? { ...answer, refreshToken: family.token } : answer
 }
 

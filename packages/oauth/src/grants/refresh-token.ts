@@ -36,7 +36,7 @@ export const refreshTokenGrant: Grant = async ({ provider, client, form, req }) 
     return refused('invalid_scope', 'oauth.scope_escalated', 'a scope was not part of the authorization')
   }
   const { authTime = 0, acr = 'aal1', amr = [], sessionId = '' } = grant
-  const signedIn = { authTime, acr, amr, sessionId }
+  const signedIn = { authTime, acr, amr, sessionId, grantId: familyId }
   const answer = await issueUserTokens({ provider, client, account, resource, grant: signedIn, scopes: wanted ?? still, req })
   return { ...answer, refreshToken: rotated.token }
 }

@@ -20,6 +20,8 @@ export interface UserTokens {
     readonly acr: string
     readonly amr: readonly string[]
     readonly sessionId: string
+    /** What revokes the access token with the grant: a refresh token's family, or the code where there is none. */
+    readonly grantId: string
     readonly nonce?: string | undefined
   }
   readonly scopes: readonly string[]
@@ -45,7 +47,7 @@ export async function issueUserTokens({
   if ((await provider.clients.find(subject)) !== undefined) {
     throw new OAuthError('oauth.account_invalid', 'an account has the id of a client for its subject')
   }
-  const { authTime, acr, amr, sessionId, nonce } = grant
+  const { authTime, acr, amr, sessionId, grantId, nonce } = grant
   const access = await provider.tokens.accessToken(
     {
       subject,
@@ -56,6 +58,8 @@ export async function issueUserTokens({
       acr,
       amr,
       roles,
+      grantId,
+      ...(sessionId !== '' && { sessionId }),
       ...(tenant !== undefined && { tenant }),
       lifetime: provider.lifetimes.accessToken,
     },
