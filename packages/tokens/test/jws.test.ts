@@ -44,7 +44,16 @@ describe('a good token', () => {
   })
 })
 
-describe("the algorithm is never the token's choice", () => {
+describe('the signature', () => {
+  it('decides before any claim does (ASVS v5.0.0-9.1.1): whoever has no key learns nothing about the claims', () => {
+    const forged = (change: object): string => forge(header, { ...claims, ...change }, () => Buffer.alloc(64, 1))
+    for (const change of [{}, { exp: 1 }, { iss: 'x' }, { aud: 'x' }, { iat: 'x' }, { jti: undefined }]) {
+      expect(verdict(forged(change))).toBe('tokens.signature_invalid')
+    }
+  })
+})
+
+describe("the algorithm is never the token's choice (ASVS v5.0.0-9.1.2)", () => {
   it.each(['none', 'None', 'NONE', 'nOnE'])('alg: %s is refused, with or without a signature (CVE-2022-23540)', (alg) => {
     expect(verdict(`${b64({ ...header, alg })}.${b64(claims)}.`)).toBe('tokens.algorithm_refused')
     expect(verdict(forge({ ...header, alg }, claims, es256(privateKey)))).toBe('tokens.algorithm_refused')
@@ -93,6 +102,23 @@ describe("the algorithm is never the token's choice", () => {
     expect(() => createVerifier({ issuer, audience, keys, algorithms: [] })).toThrow('algorithms')
   })
 
+  it('nor is the secret: a kid finds a secret among those that were given, and is nothing else (jws GHSA-869p-cjfg-cm3x)', () => {
+    const [one, two] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+    const secrets = createKeySet([
+      importHmacKey(one, { alg: 'HS256', kid: 'one' }),
+      importHmacKey(two, { alg: 'HS256', kid: 'two' }),
+    ])
+    const withSecrets = createVerifier({ issuer, audience, keys: secrets, clock: manualClock() })
+    const check = (kid: string | undefined, secret: string | Uint8Array, extra: object = {}): string =>
+      codeOf(now(withSecrets.verify(forge({ ...header, alg: 'HS256', kid, ...extra }, claims, hmac(secret)))))
+    expect([check('one', one), check('two', two)]).toEqual(['accepted', 'accepted'])
+    expect([check('one', two), check('two', one)]).toEqual(['tokens.signature_invalid', 'tokens.signature_invalid'])
+    for (const kid of ['', '../../dev/null', '__proto__', 'constructor', undefined, "' UNION SELECT 'x"]) {
+      for (const secret of ['', kid ?? 'undefined', Buffer.alloc(32)]) expect(check(kid, secret)).toBe('tokens.key_unknown')
+    }
+    expect(check('one', 'k', { secret: 'k', k: 'aw', jwk: { kty: 'oct', k: 'aw' } })).toBe('tokens.signature_invalid')
+  })
+
   it('an allow-list narrows what the keys could do', async () => {
     const narrow = createVerifier({ issuer, audience, keys, algorithms: ['EdDSA'], clock: manualClock() })
     expect(codeOf(await narrow.verify(good))).toBe('tokens.algorithm_refused')
@@ -100,7 +126,7 @@ describe("the algorithm is never the token's choice", () => {
 })
 
 describe('the header', () => {
-  it('brings no key of its own: jwk, jku, x5u and x5c are never used (ASVS 9.1.3)', async () => {
+  it('brings no key of its own: jwk, jku, x5u and x5c are never used (ASVS v5.0.0-9.1.3)', async () => {
     const thief = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const jwk = await exportJWK(thief.publicKey)
     const fetched = vi.spyOn(globalThis, 'fetch')

@@ -99,10 +99,18 @@ describe('the key decides the algorithm', () => {
 
 describe('a secret for HMAC', () => {
   it.each([
-    ['an empty secret', () => importHmacKey(new Uint8Array(), { alg: 'HS256' }), 'tokens.key_size'],
+    [
+      'an empty secret (fast-jwt GHSA-gmvf-9v4p-v8jc)',
+      () => importHmacKey(new Uint8Array(), { alg: 'HS256' }),
+      'tokens.key_size',
+    ],
     ['a secret shorter than the hash', () => importHmacKey(Buffer.alloc(47), { alg: 'HS384' }), 'tokens.key_size'],
     ['an empty JWK secret', () => importHmacKey({ kty: 'oct', k: '', alg: 'HS256' }), 'tokens.key_size'],
-    ['a falsy secret', () => importHmacKey(undefined as never, { alg: 'HS256' }), 'tokens.key_malformed'],
+    [
+      'a falsy secret (fast-jwt GHSA-8wpc-h4q6-8fxv)',
+      () => importHmacKey(undefined as never, { alg: 'HS256' }),
+      'tokens.key_malformed',
+    ],
     ['a secret without an algorithm', () => importHmacKey(Buffer.alloc(32)), 'tokens.key_unsupported'],
     ['a public key', () => importHmacKey(ec.publicJwk), 'tokens.key_malformed'],
     [

@@ -48,7 +48,7 @@ describe('issuer and audience', () => {
     [{ aud: [audience, 1] }, 'tokens.audience_mismatch'],
     [{ aud: { 0: audience } }, 'tokens.audience_mismatch'],
     [{ aud: ['https://other.example', audience] }, 'accepted'],
-  ])('%j is %s (ASVS 9.2.3)', (change, code) => {
+  ])('%j is %s (ASVS v5.0.0-9.2.3)', (change, code) => {
     expect(verdict(token(change))).toBe(code)
   })
 
@@ -75,7 +75,7 @@ describe('issuer and audience', () => {
   })
 })
 
-describe('time (ASVS 9.2.1)', () => {
+describe('time (ASVS v5.0.0-9.2.1)', () => {
   it.each([
     ['a second before exp', {}, 299, 0, 'accepted'],
     ['at exp', {}, 300, 0, 'tokens.expired'],
@@ -114,7 +114,7 @@ describe('time (ASVS 9.2.1)', () => {
   })
 })
 
-describe('the kind of token (ASVS 9.2.2, RFC 8725 §3.11)', () => {
+describe('the kind of token (ASVS v5.0.0-9.2.2, RFC 8725 §3.11)', () => {
   it.each([
     ['at+jwt', 'accepted'],
     ['application/at+jwt', 'accepted'],
@@ -259,5 +259,25 @@ describe('a token issuer', async () => {
     const remote = { kid: signer.kid, alg: signer.alg, sign: async (data: Uint8Array) => signer.sign(data) }
     const issued = await createTokenIssuer({ issuer, signer: async () => remote, clock }).accessToken(request)
     expect(codeOf(now(verifier.verify(issued.token)))).toBe('accepted')
+  })
+})
+
+describe('an access token that is issued', () => {
+  it('names the resource server that it is for, and is good there alone (ASVS v5.0.0-9.2.4)', async () => {
+    const key = await testKey()
+    const signer = await importSigner(key.privateJwk)
+    const clock = manualClock()
+    const tokens = createTokenIssuer({ issuer, signer: () => signer, clock })
+    const request = { subject: 'user-1', clientId: 'web', scopes: [] }
+    for (const nobody of ['', [], ['']]) {
+      await expect(tokens.accessToken({ ...request, audience: nobody })).rejects.toMatchObject({ code: 'tokens.claim_invalid' })
+    }
+    const { token: forOne } = await tokens.accessToken({ ...request, audience })
+    const at = async (name: string): Promise<string> => {
+      const keys = createKeySet([await importVerificationKey(key.publicJwk)])
+      return codeOf(await createVerifier({ issuer, audience: name, keys, clock }).verify(forOne))
+    }
+    expect(await at(audience)).toBe('accepted')
+    expect(await at('https://other.example')).toBe('tokens.audience_mismatch')
   })
 })
