@@ -13,6 +13,8 @@ export type AuthorizationRequest = {
   readonly resource: string
   readonly nonce?: string
   readonly challenge?: string
+  /** RFC 9449 §10 */
+  readonly dpopJkt?: string
   readonly prompts: readonly string[]
   /** Seconds. */
   readonly maxAge?: number
@@ -93,6 +95,9 @@ export async function parseAuthorizationRequest(
   if ('error' in person) return refuse(person)
 
   const nonce = values.get('nonce')
+  const dpopJkt = values.get('dpop_jkt')
+  if (dpopJkt !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(dpopJkt))
+    return refuse(refused('invalid_request', 'oauth.dpop_jkt_malformed', 'dpop_jkt is malformed'))
   const request: AuthorizationRequest = {
     clientId: client.clientId,
     redirectUri: { value: redirectUri, sent: sent !== undefined },
@@ -102,6 +107,7 @@ export async function parseAuthorizationRequest(
     ...(state !== undefined && { state }),
     ...(nonce !== undefined && { nonce }),
     ...(challenge !== undefined && { challenge }),
+    ...(dpopJkt !== undefined && { dpopJkt }),
     ...person,
   }
   return { type: 'request', request, client, idTokenHint: values.get('id_token_hint') }

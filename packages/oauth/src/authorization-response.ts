@@ -28,7 +28,7 @@ export async function codeResponse(
   request: AuthorizationRequest,
   who: SignedIn,
 ): Promise<Reply> {
-  const { clientId, redirectUri, scopes, resource, nonce, challenge, state } = request
+  const { clientId, redirectUri, scopes, resource, nonce, challenge, dpopJkt, state } = request
   const code = await provider.codes.issue({
     clientId,
     redirectUri,
@@ -37,6 +37,7 @@ export async function codeResponse(
     resource,
     ...(nonce !== undefined && { nonce }),
     ...(challenge !== undefined && { challenge }),
+    ...(dpopJkt !== undefined && { dpopJkt }),
     sessionId: who.sessionId,
     authTime: who.authTime,
     acr: who.acr,

@@ -30,6 +30,8 @@ export interface Client {
   readonly clientCredentialsScopes?: readonly string[]
   /** `required` by default. A confidential client may be let off, at the price of weaker defence against injected codes. */
   readonly pkce?: 'required' | 'optional'
+  /** Every token of this client is bound to a key that it proves to hold (RFC 9449 §5.2); the server must have `dpop`. */
+  readonly dpopBoundAccessTokens?: boolean
   /** Where a browser may go after signing out; compared exactly. */
   readonly postLogoutRedirectUris?: readonly string[]
 }

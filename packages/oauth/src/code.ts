@@ -14,6 +14,8 @@ export type CodeGrant = {
   readonly nonce?: string
   /** The S256 challenge of PKCE. */
   readonly challenge?: string
+  /** The thumbprint of the DPoP key that the code is bound to (RFC 9449 §10). */
+  readonly dpopJkt?: string
   /** The handle of the session in which it was granted. */
   readonly sessionId: string
   /** Seconds since the epoch. */

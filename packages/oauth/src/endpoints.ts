@@ -2,6 +2,7 @@ import { type Clock, type Endpoint, type EndpointRoute, type Guard, open, type S
 import type { Sessions } from '@portcullis/sessions'
 import {
   createTokenIssuer,
+  type DpopVerifier,
   jwksEndpoint,
   type KeyRing,
   type RefreshTokens,
@@ -40,6 +41,11 @@ export interface AuthorizationServerOptions {
    * it. Default: access tokens live until they expire, and the endpoint says so.
    */
   readonly revocations?: RevocationCheck & Revoker
+  /**
+   * Takes proofs of possession at the token endpoint, and binds tokens to the proven key (RFC 9449); its `origin` is the issuer's.
+   * Default: proofs are passed over, and a client that must send them is refused.
+   */
+  readonly dpop?: DpopVerifier
   /** `SameSite=Lax`: people come here from other sites. Nobody is asked twice who shares them with the application. */
   readonly sessions: Sessions<SignIn>
   readonly clients: ClientDirectory
@@ -130,7 +136,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 }
 
 function providerOf(options: AuthorizationServerOptions): Provider {
-  const { store, ring, refreshTokens, revocations, sessions, clients, accounts, clock = systemClock } = options
+  const { store, ring, refreshTokens, revocations, dpop, sessions, clients, accounts, clock = systemClock } = options
   const issuer = checkIssuer(options.issuer)
   const { host, pathname } = new URL(issuer)
   const lifetimes = lifetimesOf(options.lifetimes)
@@ -154,6 +160,7 @@ function providerOf(options: AuthorizationServerOptions): Provider {
     tokens: createTokenIssuer({ issuer, signer: ring, lifetime: lifetimes.accessToken, clock }),
     refreshTokens,
     revocations,
+    dpop,
     codes: new Codes(store, clock, lifetimes.code),
     interactions: new Interactions(store, clock, lifetimes.interaction),
     consents: new StoredConsents(store, clock),

@@ -7,7 +7,7 @@ import { GRANT_TYPES } from './token.ts'
 export type Metadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
 /** What the server says of itself. @param algorithm of the ring's keys */
-export function metadataOf({ issuer, paths, catalog }: Provider, algorithms: readonly string[]): Metadata {
+export function metadataOf({ issuer, paths, catalog, dpop }: Provider, algorithms: readonly string[]): Metadata {
   const { origin } = new URL(issuer)
   const url = (path: string): string => `${origin}${path}`
   const clientAuthentication = ['none', 'client_secret_basic', 'client_secret_post']
@@ -27,6 +27,7 @@ export function metadataOf({ issuer, paths, catalog }: Provider, algorithms: rea
     token_endpoint_auth_methods_supported: clientAuthentication,
     revocation_endpoint_auth_methods_supported: clientAuthentication,
     authorization_response_iss_parameter_supported: true,
+    ...(dpop !== undefined && { dpop_signing_alg_values_supported: dpop.algorithms }),
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: algorithms,
     acr_values_supported: ASSURANCE_LEVELS,

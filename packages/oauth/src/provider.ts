@@ -1,6 +1,6 @@
 import type { Clock } from '@portcullis/core'
 import type { Sessions } from '@portcullis/sessions'
-import type { KeyRing, RefreshTokens, RevocationCheck, Revoker, TokenIssuer } from '@portcullis/tokens'
+import type { DpopVerifier, KeyRing, RefreshTokens, RevocationCheck, Revoker, TokenIssuer } from '@portcullis/tokens'
 import type { Accounts } from './account.ts'
 import type { ClientDirectory } from './client.ts'
 import type { Codes } from './code.ts'
@@ -65,6 +65,7 @@ export interface Provider {
   readonly ring: KeyRing
   readonly tokens: TokenIssuer
   readonly refreshTokens: RefreshTokens
+  readonly dpop: DpopVerifier | undefined
   readonly revocations: (RevocationCheck & Revoker) | undefined
   readonly codes: Codes
   readonly interactions: Interactions

@@ -1,10 +1,12 @@
 import { type HeaderList, json, type Reply } from '@portcullis/core'
 
-/** Error codes that clients are told: RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6, RFC 7009, RFC 8707, RFC 9470. */
+/** Error codes that clients are told: RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6, RFC 7009, RFC 8707, RFC 9449, RFC 9470. */
 export type ProtocolError =
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'invalid_scope'
   | 'invalid_target'
   | 'unauthorized_client'

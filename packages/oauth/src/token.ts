@@ -1,10 +1,11 @@
-import { type Endpoint, type Form, json, type Reply, type RequestView } from '@portcullis/core'
+import { type Endpoint, type Form, type HeaderList, json, type Reply, type RequestView } from '@portcullis/core'
 import type { Client, GrantType } from './client.ts'
 import { BASIC_CHALLENGE, readClientRequest, triedBasic } from './client-authentication.ts'
 import { tokenIssuedEvent, tokenRefusedEvent } from './events.ts'
 import { authorizationCodeGrant } from './grants/authorization-code.ts'
 import { clientCredentialsGrant } from './grants/client-credentials.ts'
 import { refreshTokenGrant } from './grants/refresh-token.ts'
+import { proveKey } from './proof.ts'
 import type { Provider } from './provider.ts'
 import { errorReply, type Refused, refused } from './refusal.ts'
 
@@ -13,6 +14,8 @@ export interface TokenRequest {
   readonly provider: Provider
   readonly client: Client
   readonly form: Form
+  /** The thumbprint of the key that the client has just proven to hold. */
+  readonly jkt: string | undefined
   readonly req: RequestView
 }
 
@@ -51,10 +54,15 @@ export function tokenEndpoint(provider: Provider): Endpoint {
     const { client, form } = sender
     const grantType = form['grant_type']
     const grant = grantOf(grantType, client)
-    const answer = typeof grant === 'function' ? await grant({ provider, client, form, req }) : grant
-    if (answer.type === 'refused') return refuse(provider, req, answer, client, grantType)
+    if (typeof grant !== 'function') return refuse(provider, req, grant, client, grantType)
+    // Before the grant, which uses up codes and refresh tokens: a client that lacks a nonce comes again with the same one.
+    const proven = await proveKey(provider, client, req)
+    if ('refusal' in proven) return refuse(provider, req, proven.refusal, client, grantType, proven.headers)
+    const { jkt, headers } = proven
+    const answer = await grant({ provider, client, form, jkt, req })
+    if (answer.type === 'refused') return refuse(provider, req, answer, client, grantType, headers)
     report(provider, req, client, grantType ?? '', answer)
-    return tokenReply(answer)
+    return tokenReply(answer, jkt === undefined ? 'Bearer' : 'DPoP', headers)
   }
 }
 
@@ -72,17 +80,21 @@ function isGrantType(text: string): text is GrantType {
   return Object.hasOwn(GRANTS, text)
 }
 
-// RFC 6749 §5.1.
-function tokenReply({ accessToken, expiresIn, scopes, refreshToken, idToken }: TokenAnswer): Reply {
+// RFC 6749 §5.1, RFC 9449 §5.
+function tokenReply(
+  { accessToken, expiresIn, scopes, refreshToken, idToken }: TokenAnswer,
+  tokenType: 'Bearer' | 'DPoP',
+  headers: HeaderList,
+): Reply {
   const body = {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: tokenType,
     expires_in: expiresIn,
     scope: scopes.join(' '),
     ...(refreshToken !== undefined && { refresh_token: refreshToken }),
     ...(idToken !== undefined && { id_token: idToken }),
   }
-  return json(body, { headers: [['Pragma', 'no-cache']] })
+  return json(body, { headers: [['Pragma', 'no-cache'], ...headers] })
 }
 
 function refuse(
@@ -91,12 +103,13 @@ function refuse(
   refusal: Refused,
   client: Client | undefined,
   grantType: string | undefined,
+  headers: HeaderList = [],
 ): Reply {
   const { error, reason } = refusal
   // What was sent as grant_type is anything; only what we know goes into a log.
   const known = grantType !== undefined && isGrantType(grantType) ? grantType : undefined
   tokenRefusedEvent.publish({ clientId: client?.clientId, grantType: known, error, reason }, { request, clock })
-  return errorReply(refusal, error === 'invalid_client' && triedBasic(request) ? BASIC_CHALLENGE : [])
+  return errorReply(refusal, error === 'invalid_client' && triedBasic(request) ? [...BASIC_CHALLENGE, ...headers] : headers)
 }
 
 function report({ clock }: Provider, request: RequestView, { clientId }: Client, grantType: string, answer: TokenAnswer): void {

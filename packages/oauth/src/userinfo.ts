@@ -17,11 +17,11 @@ import type { Provider } from './provider.ts'
  * hold `openid`, in the `Authorization` header alone.
  */
 export function userinfoEndpoints(provider: Provider): readonly EndpointRoute[] {
-  const { issuer, clock, ring, catalog, paths, revocations } = provider
+  const { issuer, clock, ring, catalog, paths, revocations, dpop } = provider
   const audience = catalog.resources.map((resource) => resource.identifier)
   const checks = revocations === undefined ? {} : { revocations }
   const verifier = createVerifier({ issuer, audience, keys: ring.keys, clock, ...checks })
-  const guards: readonly Guard[] = [bearer({ verifier })]
+  const guards: readonly Guard[] = [bearer({ verifier, ...(dpop !== undefined && { dpop }) })]
   const route = { path: paths.userinfo, policy: authenticated({ clock }), guards, endpoint: userinfo(provider) }
   return [
     { method: 'GET', ...route },

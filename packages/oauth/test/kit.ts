@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Clock, createMemoryStore, createSealer, type Guard, type Store } from '@portcullis/core'
+import { type Clock, createMemoryStore, createSealer, type Guard, type Sealer, type Store } from '@portcullis/core'
 import { createSessions, type Sessions } from '@portcullis/sessions'
 import { createKeyRing, createRefreshTokens, type KeyRing, type RefreshTokens } from '@portcullis/tokens'
 import {
@@ -132,14 +132,24 @@ export interface Kit extends Served {
   readonly browser: Browser
 }
 
+/** What a kit is made of. */
+export interface Parts {
+  readonly url: string
+  readonly store: Store
+  readonly sealer: Sealer
+  readonly clock: TestClock
+}
+
 /** A whole authorization server on a port. */
 export async function kit(
   options: Partial<AuthorizationServerOptions> & {
     readonly clientList?: readonly Client[]
     readonly formGuards?: readonly Guard[]
+    /** What needs the server's address, or its store. */
+    readonly assemble?: (parts: Parts) => Partial<AuthorizationServerOptions>
   } = {},
 ): Promise<Kit> {
-  const { clientList = CLIENTS, ...further } = options
+  const { clientList = CLIENTS, assemble, ...further } = options
   const clock = new TestClock()
   const store = createMemoryStore({ clock })
   const sealer = createSealer({ current: 'k1', keys: { k1: randomBytes(32) } })
@@ -162,6 +172,7 @@ export async function kit(
       clock,
       branding: { name: 'Ledger' },
       ...further,
+      ...assemble?.({ url, store, sealer, clock }),
     })
     return server.endpoints
   })
@@ -232,12 +243,13 @@ export interface TokenReply {
 export async function post(
   of: Kit,
   form: Readonly<Record<string, string | undefined>> | string,
-  options: { readonly basic?: string; readonly path?: string } = {},
+  options: { readonly basic?: string; readonly path?: string; readonly proof?: string } = {},
 ): Promise<TokenReply> {
   const pairs =
     typeof form === 'string' ? form : Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined)
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
   if (options.basic !== undefined) headers['authorization'] = `Basic ${Buffer.from(options.basic).toString('base64')}`
+  if (options.proof !== undefined) headers['dpop'] = options.proof
   const response = await fetch(`${of.url}${options.path ?? of.server.paths.token}`, {
     method: 'POST',
     headers,
@@ -252,15 +264,10 @@ export function redeem(
   of: Kit,
   code: string | null,
   form: Readonly<Record<string, string | undefined>> = {},
+  options: { readonly basic?: string; readonly proof?: string } = {},
 ): Promise<TokenReply> {
-  return post(of, {
-    grant_type: 'authorization_code',
-    client_id: 'web',
-    redirect_uri: CALLBACK,
-    code_verifier: PKCE.verifier,
-    code: code ?? undefined,
-    ...form,
-  })
+  const usual = { grant_type: 'authorization_code', client_id: 'web', redirect_uri: CALLBACK, code_verifier: PKCE.verifier }
+  return post(of, { ...usual, code: code ?? undefined, ...form }, options)
 }
 
 /** The claims of a JWT, unverified. */

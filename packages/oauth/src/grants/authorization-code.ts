@@ -9,12 +9,12 @@ import type { Grant } from '../token.ts'
 import { issueUserTokens } from './user-tokens.ts'
 
 /** Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.6). */
-export const authorizationCodeGrant: Grant = async ({ provider, client, form, req }) => {
+export const authorizationCodeGrant: Grant = async ({ provider, client, form, jkt, req }) => {
   const code = form['code']
   if (code === undefined) return refused('invalid_request', 'oauth.code_missing', 'code is required')
   const context = { request: req, clock: provider.clock }
 
-  const redemption = await provider.codes.redeem(code, (grant) => flawOf(grant, client, form))
+  const redemption = await provider.codes.redeem(code, (grant) => flawOf(grant, client, form, jkt))
   if (redemption.type === 'refused') return redemption
   if (redemption.type === 'unknown') return invalid('oauth.code_unknown')
   const { grant } = redemption
@@ -32,19 +32,21 @@ export const authorizationCodeGrant: Grant = async ({ provider, client, form, re
   if (resource === undefined) return refused('invalid_target', 'oauth.resource_unknown', 'the resource is not known any more')
   if (account === undefined) return invalid('oauth.account_unavailable')
   const refresh = grant.scopes.includes('offline_access') && client.grants.includes('refresh_token')
-  const family = refresh ? await provider.refreshTokens.issue(familyOf(grant, account.tenant), context) : undefined
+  const family = refresh
+    ? await provider.refreshTokens.issue(familyOf(grant, account.tenant, boundKey(client, jkt)), context)
+    : undefined
   // Presented again while we were at it: whoever it was shall not have what comes of it, nor shall we.
   const kept = family !== undefined && (await redemption.attach(family.familyId))
   if (family !== undefined && !kept) await provider.refreshTokens.endFamily(family.familyId, context)
 
   const grantId = kept ? family.familyId : redemption.grantId
   const tokens = { grant: { ...grant, grantId }, scopes: grant.scopes }
-  const answer = await issueUserTokens({ provider, client, account, resource, ...tokens, req })
+  const answer = await issueUserTokens({ provider, client, account, resource, ...tokens, jkt, req })
   return kept ? { ...answer, refreshToken: family.token } : answer
 }
 
 /** Everything that must be right before a code is used up; one answer for all, since only an attacker learns from the difference. */
-function flawOf(grant: CodeGrant, client: Client, form: Form): Refused | undefined {
+function flawOf(grant: CodeGrant, client: Client, form: Form, jkt: string | undefined): Refused | undefined {
   if (grant.clientId !== client.clientId) return invalid('oauth.code_client_mismatch')
   const { challenge, redirectUri } = grant
   const verifier = form['code_verifier']
@@ -53,6 +55,8 @@ function flawOf(grant: CodeGrant, client: Client, form: Form): Refused | undefin
   if (challenge !== undefined && (verifier === undefined || !isVerifier(verifier, challenge)))
     return invalid('oauth.pkce_mismatch')
 
+  // RFC 9449 §10: a code that was asked for with a key is for the holder of that key.
+  if (grant.dpopJkt !== undefined && grant.dpopJkt !== jkt) return invalid('oauth.dpop_key_mismatch')
   const sent = form['redirect_uri']
   if (sent !== undefined && sent !== redirectUri.value) return invalid('oauth.redirect_uri_mismatch')
   // RFC 6749 §4.1.3 wants it again; OAuth 2.1 lets it go where PKCE does its work.
@@ -70,9 +74,15 @@ function isVerifier(verifier: string, challenge: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-function familyOf(grant: CodeGrant, tenant: string | undefined): RefreshGrant {
+/** RFC 9449 §5: the refresh token of a client that can't authenticate is bound to its key; others may change theirs. */
+function boundKey(client: Client, jkt: string | undefined): string | undefined {
+  return client.kind === 'public' ? jkt : undefined
+}
+
+function familyOf(grant: CodeGrant, tenant: string | undefined, jkt: string | undefined): RefreshGrant {
   const { subject, clientId, scopes, sessionId, authTime, acr, amr, resource } = grant
-  return { subject, clientId, scopes, sessionId, authTime, acr, amr, audience: resource, ...(tenant !== undefined && { tenant }) }
+  const optional = { ...(tenant !== undefined && { tenant }), ...(jkt !== undefined && { jkt }) }
+  return { subject, clientId, scopes, sessionId, authTime, acr, amr, audience: resource, ...optional }
 }
 
 function invalid(reason: string): Refused {

@@ -3,7 +3,7 @@ import { parseScope } from '../scope.ts'
 import type { Grant } from '../token.ts'
 
 /** A token for the client itself (RFC 6749 §4.4): no person, no refresh token, no role. */
-export const clientCredentialsGrant: Grant = async ({ provider, client, form, req }) => {
+export const clientCredentialsGrant: Grant = async ({ provider, client, form, jkt, req }) => {
   const { clientId } = client
   // Checked where clients are made, and here again: a directory of the application's own may not have asked.
   if (client.kind !== 'confidential') {
@@ -15,7 +15,14 @@ export const clientCredentialsGrant: Grant = async ({ provider, client, form, re
   const scopes = form['scope'] === undefined ? allowed : parseScope(form['scope'], allowed)
   if ('error' in scopes) return scopes
   const access = await provider.tokens.accessToken(
-    { subject: clientId, audience: resource.identifier, clientId, scopes, lifetime: provider.lifetimes.accessToken },
+    {
+      subject: clientId,
+      audience: resource.identifier,
+      clientId,
+      scopes,
+      lifetime: provider.lifetimes.accessToken,
+      ...(jkt !== undefined && { confirmation: { jkt } }),
+    },
     { request: req },
   )
   return {

@@ -8,7 +8,7 @@ import { issueUserTokens } from './user-tokens.ts'
  * Exchanges a refresh token for its successor and a new access token (RFC 6749 §6). Tenant and roles are read anew; a scope that
  * the client or the resource has lost since is gone; an account that is gone ends the family.
  */
-export const refreshTokenGrant: Grant = async ({ provider, client, form, req }) => {
+export const refreshTokenGrant: Grant = async ({ provider, client, form, jkt, req }) => {
   const token = form['refresh_token']
   if (token === undefined) return refused('invalid_request', 'oauth.refresh_token_missing', 'refresh_token is required')
   const context = { request: req, clock: provider.clock }
@@ -16,7 +16,11 @@ export const refreshTokenGrant: Grant = async ({ provider, client, form, req }) 
   const wanted = form['scope'] === undefined ? undefined : parseScope(form['scope'], client.scopes ?? [])
   if (wanted !== undefined && 'error' in wanted) return wanted
 
-  const rotated = await provider.refreshTokens.rotate(token, { clientId: client.clientId }, context)
+  const rotated = await provider.refreshTokens.rotate(
+    token,
+    { clientId: client.clientId, ...(jkt !== undefined && { jkt }) },
+    context,
+  )
   if (!rotated.ok) return refused('invalid_grant', rotated.reason.code, 'the refresh token is not valid')
   const { grant, familyId } = rotated
 
@@ -37,7 +41,16 @@ export const refreshTokenGrant: Grant = async ({ provider, client, form, req }) 
   }
   const { authTime = 0, acr = 'aal1', amr = [], sessionId = '' } = grant
   const signedIn = { authTime, acr, amr, sessionId, grantId: familyId }
-  const answer = await issueUserTokens({ provider, client, account, resource, grant: signedIn, scopes: wanted ?? still, req })
+  const answer = await issueUserTokens({
+    provider,
+    client,
+    account,
+    resource,
+    grant: signedIn,
+    scopes: wanted ?? still,
+    jkt,
+    req,
+  })
   return { ...answer, refreshToken: rotated.token }
 }
 

@@ -25,6 +25,8 @@ export interface UserTokens {
     readonly nonce?: string | undefined
   }
   readonly scopes: readonly string[]
+  /** The key that the access token is bound to. */
+  readonly jkt: string | undefined
   readonly req: RequestView
 }
 
@@ -40,6 +42,7 @@ export async function issueUserTokens({
   resource,
   grant,
   scopes,
+  jkt,
   req,
 }: UserTokens): Promise<TokenAnswer> {
   const { clientId } = client
@@ -59,6 +62,7 @@ export async function issueUserTokens({
       amr,
       roles,
       grantId,
+      ...(jkt !== undefined && { confirmation: { jkt } }),
       ...(sessionId !== '' && { sessionId }),
       ...(tenant !== undefined && { tenant }),
       lifetime: provider.lifetimes.accessToken,
