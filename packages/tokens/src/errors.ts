@@ -24,6 +24,9 @@ export type TokenErrorCode =
   | 'tokens.claim_invalid'
   | 'tokens.grant_invalid'
   | 'tokens.refresh_contended'
+  | 'tokens.revocation_invalid'
+  | 'tokens.revocations_unavailable'
+  | 'tokens.revocations_full'
 
 /** An error of this package. A token that is refused is no error: see `VerifyResult`. */
 export class TokenError extends PortcullisError<TokenErrorCode> {}

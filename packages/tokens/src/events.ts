@@ -29,6 +29,22 @@ export interface RefreshEvent {
   readonly sessionId?: string
 }
 
+/** Something was revoked here; `id` is what the claim of its kind holds, and never a token. `before`: seconds since the epoch. */
+export const revokedEvent: EventType<
+  'tokens.revoked',
+  { readonly kind: string; readonly id?: string; readonly before?: number }
+> = defineEvent('tokens.revoked')
+
+/** Too little is known of what others revoke. Once, and then `tokens.revocation_feed_restored`; `lastInSync`: milliseconds. */
+export const revocationFeedLostEvent: EventType<
+  'tokens.revocation_feed_lost',
+  { readonly lastInSync?: number; readonly cause?: string; readonly whenLost: 'refuse' | 'accept' }
+> = defineEvent('tokens.revocation_feed_lost')
+
+/** What others revoke is known again, all of it. */
+export const revocationFeedRestoredEvent: EventType<'tokens.revocation_feed_restored', { readonly entries: number }> =
+  defineEvent('tokens.revocation_feed_restored')
+
 /** A key was added to a key ring; it signs from `activatesAt` on (milliseconds since the epoch). */
 export const keyAddedEvent: EventType<
   'tokens.key_added',

@@ -27,6 +27,9 @@ export {
   refreshReuseEvent,
   refreshRotatedEvent,
   rejectedEvent,
+  revocationFeedLostEvent,
+  revocationFeedRestoredEvent,
+  revokedEvent,
 } from './events.ts'
 export type { Fetch } from './fetch-json.ts'
 export { type BearerFacts, type BearerOptions, bearer, principalFromClaims } from './guard.ts'
@@ -35,6 +38,7 @@ export { type JwsHeader, type JwsOptions, type JwsReasonCode, type JwsResult, ve
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingKeyInfo } from './key-ring.ts'
 export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
+export { createMemoryRevocationFeed, type MemoryRevocationFeedOptions } from './memory-revocation-feed.ts'
 export {
   createRefreshTokens,
   type IssuedRefreshToken,
@@ -47,18 +51,11 @@ export {
 } from './refresh.ts'
 export type { ClientAnswer, Refused } from './refused.ts'
 export { createRemoteJwks, type JwksLocation, type RemoteJwks, type RemoteJwksOptions } from './remote-jwks.ts'
-export type {
-  NewRevocation,
-  PublishedRevocation,
-  Revocation,
-  RevocationCheck,
-  RevocationFeed,
-  RevocationFollower,
-  RevocationReasonCode,
-  RevocationSubscription,
-  Revoker,
-} from './revocation.ts'
+export type { Revocation, RevocationCheck, RevocationKind, RevocationReasonCode, Revoker } from './revocation.ts'
+export type { PublishedRevocation, RevocationBatch, RevocationCursor, RevocationFeed } from './revocation-feed.ts'
+export { createRevocations, type Revocations, type RevocationsOptions, type RevocationsStatus } from './revocations.ts'
 export type { RingAlgorithm } from './ring-key.ts'
 export { importSigner, type Signer } from './signer.ts'
+export { createStoreRevocationFeed, type StoreRevocationFeedOptions } from './store-revocation-feed.ts'
 export type { VerifiedTokensOptions } from './verified-tokens.ts'
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyReasonCode, type VerifyResult } from './verifier.ts'

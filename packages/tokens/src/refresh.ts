@@ -5,7 +5,7 @@ import { TokenError } from './errors.ts'
 import { type RefreshEvent, refreshEndedEvent, refreshIssuedEvent, refreshReuseEvent, refreshRotatedEvent } from './events.ts'
 import { seconds } from './options.ts'
 import { INVALID_GRANT, type Refused, refused } from './refused.ts'
-import type { NewRevocation, Revoker } from './revocation.ts'
+import type { Revocation, Revoker } from './revocation.ts'
 
 /** What a refresh token stands for. Whatever else the caller keeps with it comes back unchanged: JSON. */
 export type RefreshGrant = {
@@ -256,7 +256,7 @@ class StoredRefreshTokens implements RefreshTokens {
   }
 
   /** Always before the family goes: whoever is interrupted in between finds it still there, and ends it again. */
-  async #revoke(revocation: NewRevocation, context: EventContext): Promise<void> {
+  async #revoke(revocation: Revocation, context: EventContext): Promise<void> {
     await this.#revocations?.revoke(revocation, context)
   }
 

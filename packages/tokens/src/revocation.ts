@@ -15,66 +15,45 @@ export interface RevocationCheck {
   check(claims: Claims): Refused<RevocationReasonCode> | undefined
 }
 
-/** What is called back: one token, or all that have something in common. */
+/** What is revoked. */
 export type Revocation =
-  /** One token, by its `jti`. */
-  | { readonly kind: 'token'; readonly id: string /** Its `exp`: seconds since the epoch. */; readonly expiresAt: number }
-  /** All tokens of a grant, by `grant_id`, whenever they were issued. */
+  /** One token, by its `jti`. `expiresAt`: its `exp`, in seconds since the epoch; without it the entry is kept as long as any. */
+  | { readonly kind: 'token'; readonly id: string; readonly expiresAt?: number }
+  /** Every token of a grant (`grant_id`), also those that are issued after this. */
   | { readonly kind: 'grant'; readonly id: string }
   /**
-   * All tokens of a session (`sid`), of a subject (`sub`) or of a client (`client_id`) that were issued in the second `before`
-   * (seconds since the epoch) or earlier. Later ones are good: somebody who has changed his password signs in again.
+   * The tokens of a session (`sid`), of a subject (`sub`) or of a client (`client_id`) that were issued at `before` or earlier;
+   * those that are issued later are good: for somebody who signs in again, and for a grant that outlives its session
+   * (`offline_access`). `before`: seconds since the epoch, at most 300 ahead. Default: now. `iat` has whole seconds: what was issued
+   * in that very second counts as issued before it, so whoever signs in again within the second does it once more.
    */
-  | { readonly kind: 'session' | 'subject' | 'client'; readonly id: string; readonly before: number }
-  /** All tokens that were issued in the second `before` or earlier. */
-  | { readonly kind: 'all'; readonly before: number }
-
-/** A revocation that is to be made; where `before` is left out, it is this second. */
-export type NewRevocation =
-  | Extract<Revocation, { readonly kind: 'token' | 'grant' }>
   | { readonly kind: 'session' | 'subject' | 'client'; readonly id: string; readonly before?: number }
+  /** Every token that was issued at `before` or earlier, with `before` as above. */
   | { readonly kind: 'all'; readonly before?: number }
 
 /** Calls access tokens back. */
 export interface Revoker {
   /**
-   * Takes effect in this process before it returns, and everywhere once it resolves and the feed has come around.
-   * @throws TokenError `tokens.revocations_unavailable` (503) when the feed did not take it: call again; here it holds already
+   * Revokes. In this process it holds from the moment of the call; resolves once the feed has it. When it rejects, it holds here,
+   * and may or may not reach others: call again.
+   * @throws TokenError `tokens.revocation_invalid`; `tokens.revocations_unavailable`, `tokens.revocations_full` (503, both)
+   * @example await revocations.revoke({ kind: 'session', id: sessionId })
    */
-  revoke(revocation: NewRevocation, context?: EventContext): Promise<void>
+  revoke(revocation: Revocation, context?: EventContext): Promise<void>
 }
 
-/** A revocation as a feed carries it. */
-export interface PublishedRevocation {
-  readonly revocation: Revocation
-  /** Milliseconds since the epoch, by the publisher's clock: what the delay is measured from. */
-  readonly publishedAt: number
+/** By what a token can be revoked. */
+export type RevocationKind = Revocation['kind']
+
+/** A revocation that can be kept, and sent. All times are whole seconds since the epoch. */
+export interface RevocationEntry {
+  readonly kind: RevocationKind
+  /** Empty for `all`. */
+  readonly id: string
+  readonly revokedAt: number
+  /** `session`, `subject`, `client`, `all`: the last `iat` that is refused. `token`: its `exp`. */
+  readonly time?: number
 }
 
-/** Who follows a feed. */
-export interface RevocationFollower {
-  /** One revocation; the same one may come more than once, and in any order. */
-  revoked(published: PublishedRevocation): void
-  /** Everything that was published before this moment has been delivered: milliseconds since the epoch, by the follower's clock. */
-  synced(at: number): void
-  /** The feed could not be read; it goes on trying. */
-  failed(error: unknown): void
-}
-
-/** Carries revocations from the process that makes them to all that verify. Backends implement it; `conformance` has its suite. */
-export interface RevocationFeed {
-  /**
-   * Resolves once the revocation will reach every follower, also one that begins later.
-   * @param keepUntil milliseconds since the epoch: until then no follower may miss it
-   */
-  publish(published: PublishedRevocation, keepUntil: number): Promise<void>
-  /** Delivers everything that is kept, then all that is new, until closed. Returns at once; `synced` says when it is up to date. */
-  follow(follower: RevocationFollower): RevocationSubscription
-}
-
-/** A feed that is being followed. */
-export interface RevocationSubscription {
-  /** Reads what is new now, without waiting for the next time. Resolves when followed up to date, or after `failed`. */
-  poll(): Promise<void>
-  close(): Promise<void>
-}
+/** The most by which a verifier lets clocks differ, in seconds. */
+export const CLOCK_DIFFERENCE = 300

@@ -3,10 +3,10 @@ import type { Collection, Json, Sealer, Store } from '@portcullis/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   createRefreshTokens,
-  type NewRevocation,
   type RefreshGrant,
   type RefreshTokens,
   type RefreshTokensOptions,
+  type Revocation,
   type RotateResult,
   refreshEndedEvent,
   refreshReuseEvent,
@@ -293,7 +293,7 @@ describe('access tokens', () => {
   const heard: string[] = []
   let works = true
   const revocations = {
-    revoke: async (revocation: NewRevocation) => {
+    revoke: async (revocation: Revocation) => {
       if (revocation.kind !== 'all') heard.push(`${revocation.kind} ${revocation.id}`)
       if (!works) throw new TypeError('the feed is away')
     },
