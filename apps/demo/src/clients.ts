@@ -61,6 +61,17 @@ function demonstrationClients(publicUrl: string): readonly LedgerClient[] {
       pkce: 'optional',
       tenant: 'acme',
     },
+    {
+      clientId: 'ledger-dpop',
+      name: 'Ledger with bound tokens',
+      kind: 'public',
+      authentication: ['none'],
+      grants: ['authorization_code', 'refresh_token'],
+      redirectUris: ['http://localhost:3999/callback'],
+      postLogoutRedirectUris: ['http://localhost:3999/signed-out'],
+      scopes: everything,
+      dpopBoundAccessTokens: true,
+    },
   ]
 }
 

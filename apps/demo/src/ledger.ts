@@ -10,8 +10,11 @@ import { openSqlite } from '@portcullis/store-sql'
 import {
   bearer,
   type Claims,
+  createDpopVerifier,
   createKeyRing,
   createRefreshTokens,
+  createRevocations,
+  createStoreRevocationFeed,
   createVerifier,
   principalFromClaims,
   protectedResourceMetadata,
@@ -70,7 +73,11 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const ring = createKeyRing({ store, sealer, clock })
   await ring.load()
   const resource = `${publicUrl}/api`
-  const verifier = createVerifier({ issuer: publicUrl, audience: resource, keys: ring.keys, clock })
+  const feed = createStoreRevocationFeed({ store, clock })
+  const revocations = createRevocations({ feed, clock })
+  await revocations.start()
+  const verifier = createVerifier({ issuer: publicUrl, audience: resource, keys: ring.keys, revocations, clock })
+  const dpop = createDpopVerifier({ store, origin: new URL(publicUrl).origin, clock })
   const resourceMetadata = protectedResourceMetadataUrl(resource)
 
   /** Role and tenant are those of now, not those of when the token was issued; a disabled account is out at once. */
@@ -114,14 +121,23 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   })
 
   // The authorization server, the metadata of the resource, and the page.
-  const sessions = createSessions<SignIn>({ store, clock })
-  const refreshTokens = createRefreshTokens({ store, sealer, clock })
+  const sessions = createSessions<SignIn>({
+    store,
+    clock,
+    // Who signs in once more in the same browser gets new tokens; what other clients have of it is not over.
+    ending: async ({ handle, by }) => {
+      if (by !== 'replaced') await revocations.revoke({ kind: 'session', id: handle })
+    },
+  })
+  const refreshTokens = createRefreshTokens({ store, sealer, revocations, clock })
   const server = createAuthorizationServer({
     issuer: publicUrl,
     branding: { name: 'Ledger' },
     store,
     ring,
     refreshTokens,
+    revocations,
+    dpop,
     sessions,
     clients,
     accounts: accountsOf({ accounts, totp, signIn }),
@@ -136,12 +152,13 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       authorizationServers: [publicUrl],
       scopesSupported: Object.keys(scopes),
       resourceName: 'Ledger',
+      dpopSigningAlgValuesSupported: dpop.algorithms,
     }),
     ...webEndpoints({ publicUrl, store, clock }),
   ]
 
   let routes: readonly RouteInfo[] = []
-  const caller = bearer({ verifier, principal, resourceMetadata })
+  const caller = bearer({ verifier, principal, dpop, resourceMetadata })
   const application: Application = {
     entrance: {
       trustedProxies: config.trustedProxies,
@@ -164,6 +181,8 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     listener: assembled.listener,
     async close() {
       await assembled.close()
+      await revocations.close()
+      await feed.close()
       await audit.close()
       await store.close()
     },

@@ -7,13 +7,18 @@ import {
   allowInsecureRequests,
   authorizationCodeGrant,
   buildAuthorizationUrl,
+  buildEndSessionUrl,
   ClientSecretBasic,
   ClientSecretPost,
   calculatePKCECodeChallenge,
   discovery,
+  fetchProtectedResource,
+  getDPoPHandle,
   None,
+  randomDPoPKeyPair,
   randomPKCECodeVerifier,
   refreshTokenGrant,
+  tokenRevocation,
 } from 'openid-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { signIn } from '../examples/browser.mjs'
@@ -204,8 +209,10 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
 
   it('says how much is left, and where to get a token', async () => {
     const unknown = await call(ledger.url, undefined, 'GET', '/api/me')
+    const metadataUrl = `${ledger.url}/.well-known/oauth-protected-resource/api`
+    // Two lines, which fetch joins.
     expect(unknown.headers.get('www-authenticate')).toBe(
-      `Bearer resource_metadata="${ledger.url}/.well-known/oauth-protected-resource/api"`,
+      `Bearer resource_metadata="${metadataUrl}", DPoP resource_metadata="${metadataUrl}", algs="ES256 EdDSA PS256"`,
     )
     for (const path of ['oauth-protected-resource/api', 'oauth-authorization-server', 'openid-configuration']) {
       const metadata = await call(ledger.url, undefined, 'GET', `/.well-known/${path}`)
@@ -313,6 +320,59 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
     await expect(refreshTokenGrant(config, third.refresh_token ?? '')).rejects.toMatchObject({ error: 'invalid_grant' })
   })
 
+  it('an access token that is revoked is refused at once, and so is one whose refresh token or session is over', async () => {
+    const me = async (token: string): Promise<number> => (await call(ledger.url, token, 'GET', '/api/me')).status
+    const { config, tokens } = await signInAs(ledger.url, 'alan')
+    expect(await me(tokens.access_token)).toBe(200)
+    await tokenRevocation(config, tokens.access_token)
+    expect(await me(tokens.access_token)).toBe(401)
+    // The grant goes on, until it is revoked as well.
+    const second = await refreshTokenGrant(config, tokens.refresh_token ?? '')
+    expect(await me(second.access_token)).toBe(200)
+    await tokenRevocation(config, second.refresh_token ?? '')
+    expect(await me(second.access_token)).toBe(401)
+
+    const cookies = new Map<string, string>()
+    const { tokens: third } = await signInAs(ledger.url, 'alan', { cookies, scope: 'openid invoice:read' })
+    expect(await me(third.access_token)).toBe(200)
+    const url = buildEndSessionUrl(config, { id_token_hint: third.id_token ?? '' })
+    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    await fetch(url, { headers: { cookie }, redirect: 'manual' })
+    expect(await me(third.access_token)).toBe(401)
+  })
+
+  it("ledger-dpop's tokens are good with a proof of its key, and for nobody else (RFC 9449)", async () => {
+    const config = await discovery(new URL(ledger.url), 'ledger-dpop', undefined, None(), { execute: [allowInsecureRequests] })
+    const keys = await randomDPoPKeyPair('ES256')
+    const DPoP = getDPoPHandle(config, keys)
+    const redirectUri = 'http://localhost:3999/callback'
+    const verifier = randomPKCECodeVerifier()
+    const start = buildAuthorizationUrl(config, {
+      redirect_uri: redirectUri,
+      scope: 'openid offline_access invoice:read',
+      code_challenge: await calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      dpop_jkt: await DPoP.calculateThumbprint(),
+    })
+    const callback = await signIn(start, { redirectUri, person: people.alan })
+    const checks = { pkceCodeVerifier: verifier, idTokenExpected: true }
+    const tokens = await authorizationCodeGrant(config, callback, checks, undefined, { DPoP })
+    expect(tokens.token_type).toBe('dpop')
+    const url = new URL('/api/me', ledger.url)
+    const answer = await fetchProtectedResource(config, tokens.access_token, url, 'GET', undefined, undefined, { DPoP })
+    expect([answer.status, await answer.json()]).toMatchObject([200, { sub: 'usr_alan' }])
+
+    const stolen = await call(ledger.url, tokens.access_token, 'GET', '/api/me')
+    expect(stolen.status).toBe(401)
+    expect(stolen.headers.get('www-authenticate')).toMatch(/DPoP .*algs="/)
+    const thief = getDPoPHandle(config, await randomDPoPKeyPair('ES256'))
+    await expect(refreshTokenGrant(config, tokens.refresh_token ?? '', undefined, { DPoP: thief })).rejects.toMatchObject({
+      error: 'invalid_grant',
+    })
+    const next = await refreshTokenGrant(config, tokens.refresh_token ?? '', undefined, { DPoP })
+    expect(next.token_type).toBe('dpop')
+  })
+
   it('the page at / says what is here, and its curl lines work', async () => {
     const response = await fetch(ledger.url, { headers: { accept: 'text/html' } })
     const html = await response.text()
@@ -330,7 +390,9 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
     expect(stdout).toContain('inv_acme_0001')
   })
 
-  it('survives kill -9: what was acknowledged is there, and tokens issued before still verify', async () => {
+  it('survives kill -9: what was acknowledged is there, what was revoked is not, and tokens issued before still verify', async () => {
+    const revoked = await signInAs(ledger.url, 'alan')
+    await tokenRevocation(revoked.config, revoked.tokens.access_token)
     const { body } = await call(ledger.url, as('grace'), 'POST', '/api/invoices', { customer: 'Durable', amount: 7 })
     const { port } = new URL(ledger.url)
     expect(await ledger.end('SIGKILL')).toMatchObject({ signal: 'SIGKILL' })
@@ -339,6 +401,7 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
       status: 200,
       body: { customer: 'Durable', amount: 7 },
     })
+    expect((await call(ledger.url, revoked.tokens.access_token, 'GET', '/api/me')).status).toBe(401)
     const { config, tokens } = signedIn.get('linus') as SignedIn
     const refreshed = await refreshTokenGrant(config, tokens.refresh_token ?? '')
     expect((await call(ledger.url, refreshed.access_token, 'GET', '/api/me')).status).toBe(200)

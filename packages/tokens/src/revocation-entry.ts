@@ -33,8 +33,8 @@ export function entryOf(revocation: Revocation, now: number): RevocationEntry {
       return { ...entry, time: Math.min(Math.ceil(expiresAt), LAST_SECOND) }
     }
     case 'grant':
-    case 'session':
       return { kind: revocation.kind, id: idOf(revocation), revokedAt: now }
+    case 'session':
     case 'subject':
     case 'client':
       return { kind: revocation.kind, id: idOf(revocation), revokedAt: now, time: timeOf(revocation, now) }
