@@ -1,9 +1,8 @@
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { type AsymmetricAlgorithm, algorithmTraits } from './algorithms.ts'
 import { TokenError } from './errors.ts'
-import { publicMembers } from './jwk-checks.ts'
+import { PRIVATE_MEMBERS, publicMembers } from './jwk-checks.ts'
 import { type ImportOptions, importVerificationKey, type VerificationKey } from './keys.ts'
-import { PRIVATE_MEMBERS } from './signer.ts'
 
 /** The public key that came in a proof's header, ready to verify that proof. */
 export interface ProofKey {

@@ -22,6 +22,7 @@ export type TokenErrorCode =
   | 'tokens.lifetime_too_long'
   | 'tokens.claim_reserved'
   | 'tokens.claim_invalid'
+  | 'tokens.header_reserved'
   | 'tokens.grant_invalid'
   | 'tokens.refresh_contended'
   | 'tokens.revocation_invalid'

@@ -3,6 +3,7 @@ export type { Algorithm, AsymmetricAlgorithm, HmacAlgorithm } from './algorithms
 export type { ChallengeOptions } from './bearer-scheme.ts'
 export type { Claims, ClaimsReasonCode } from './claims.ts'
 export { type ClientCertificates, type ClientCertificatesOptions, createClientCertificates } from './client-certificate.ts'
+export { type DecodeResult, decodeUnsafe, type UnverifiedToken } from './decode-unsafe.ts'
 export { createDpopVerifier, type DpopResult, type DpopVerifier, type DpopVerifierOptions, type PresentedProof } from './dpop.ts'
 export { createDpopNonces, type DpopNonces, type DpopNoncesOptions } from './dpop-nonce.ts'
 export type { DpopReasonCode } from './dpop-proof.ts'
@@ -34,11 +35,31 @@ export {
 export type { Fetch } from './fetch-json.ts'
 export { type BearerFacts, type BearerOptions, bearer, principalFromClaims } from './guard.ts'
 export { createTokenIssuer, type IssuedToken, type SignRequest, type TokenIssuer, type TokenIssuerOptions } from './issuer.ts'
+export {
+  createJweDecrypter,
+  encryptJwe,
+  type JweDecrypter,
+  type JweDecrypterOptions,
+  type JweHeader,
+  type JweReasonCode,
+  type JweResult,
+} from './jwe.ts'
+export type { JweAlgorithm, JweEncryption } from './jwe-algorithms.ts'
+export {
+  type DecryptionKey,
+  type EncryptionKey,
+  importDecryptionKey,
+  importEncryptionKey,
+  type JweKeyOptions,
+} from './jwe-keys.ts'
 export { type JwsHeader, type JwsOptions, type JwsReasonCode, type JwsResult, verifyJws } from './jws.ts'
+export { type SignJwsOptions, signJws } from './jws-sign.ts'
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingKeyInfo } from './key-ring.ts'
 export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
 export { createMemoryRevocationFeed, type MemoryRevocationFeedOptions } from './memory-revocation-feed.ts'
+export { createNestedVerifier, encryptJwt, type NestedReasonCode, type NestedVerifierOptions } from './nested.ts'
+export type { HeaderMembers } from './protected-header.ts'
 export {
   createRefreshTokens,
   type IssuedRefreshToken,

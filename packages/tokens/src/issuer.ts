@@ -3,6 +3,7 @@ import { type Clock, type EventContext, epochSeconds, systemClock } from '@portc
 import { type AccessTokenRequest, accessTokenClaims, withoutReserved } from './access-token.ts'
 import { TokenError } from './errors.ts'
 import { issuedEvent } from './events.ts'
+import { signJws } from './jws-sign.ts'
 import type { KeyRing } from './key-ring.ts'
 import { seconds, text } from './options.ts'
 import type { Signer } from './signer.ts'
@@ -77,7 +78,9 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
     const iat = epochSeconds(clock)
     const exp = iat + expiresIn
     const jti = newTokenId()
-    const token = await signCompact(await currentSigner(), typ, { iss: issuer, iat, exp, jti, ...claims })
+    const token = await signJws(JSON.stringify({ iss: issuer, iat, exp, jti, ...claims }), await currentSigner(), {
+      header: { typ },
+    })
     if (issuedEvent.observed) {
       const { sub, client_id: clientId } = claims
       const whose = { ...(typeof sub === 'string' && { subject: sub }), ...(typeof clientId === 'string' && { clientId }) }
@@ -118,28 +121,4 @@ function lifetimeUpTo(most: number, lifetime: number): number {
     throw new TokenError('tokens.lifetime_too_long', `a token may live for ${most} seconds: its key is gone after that`)
   }
   return Math.floor(seconds('lifetime', lifetime, { min: 1, max: most }))
-}
-
-// What a header looks like depends on the key and the kind of token alone.
-const encodedHeaders = new WeakMap<Signer, Map<string, string>>()
-
-async function signCompact(signer: Signer, typ: string, claims: object): Promise<string> {
-  const header = headerSegment(signer, typ)
-  const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-  const signing = signer.sign(Buffer.from(input, 'latin1'))
-  const signature = signing instanceof Promise ? await signing : signing
-  const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength)
-  return `${input}.${bytes.toString('base64url')}`
-}
-
-function headerSegment(signer: Signer, typ: string): string {
-  const byType = encodedHeaders.get(signer) ?? new Map<string, string>()
-  encodedHeaders.set(signer, byType)
-  let segment = byType.get(typ)
-  if (segment === undefined) {
-    segment = Buffer.from(JSON.stringify({ alg: signer.alg, typ, kid: signer.kid })).toString('base64url')
-    // Callers name a handful of kinds; should one ever make them up, this does not grow with it.
-    if (byType.size < 16) byType.set(typ, segment)
-  }
-  return segment
 }

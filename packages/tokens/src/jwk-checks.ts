@@ -19,21 +19,27 @@ export function refuseKey(code: TokenErrorCode, jwk: JWK, why: string, cause?: u
   return new TokenError(code, `${name} is refused: ${why}`, cause === undefined ? {} : { cause })
 }
 
+/** What a key may be marked for (RFC 7517 §4.3). */
+export type KeyOperation = 'sign' | 'verify' | 'encrypt' | 'decrypt' | 'wrapKey' | 'unwrapKey' | 'deriveKey' | 'deriveBits'
+
 /**
- * Checks `kid`, `use` and `key_ops` (RFC 7517 §4.2, §4.3, §4.5).
+ * Checks `kid`, `use` and `key_ops` (RFC 7517 §4.2, §4.3, §4.5). `key_ops` must have one of the operations: JWE has two names for some.
  * @throws TokenError `tokens.key_malformed`, `tokens.key_use`, `tokens.key_operations`
  */
-export function checkPurpose(jwk: JWK, operation: 'sign' | 'verify'): void {
+export function checkPurpose(jwk: JWK, ...wanted: readonly [KeyOperation, ...KeyOperation[]]): void {
   if (jwk.kid !== undefined && (typeof jwk.kid !== 'string' || jwk.kid === '')) {
     throw refuseKey('tokens.key_malformed', jwk, 'its kid is not a string with something in it')
   }
-  if (jwk.use !== undefined && jwk.use !== 'sig') throw refuseKey('tokens.key_use', jwk, 'its use is not sig')
+  const use = wanted[0] === 'sign' || wanted[0] === 'verify' ? 'sig' : 'enc'
+  if (jwk.use !== undefined && jwk.use !== use) throw refuseKey('tokens.key_use', jwk, `its use is not ${use}`)
   const operations: unknown = jwk.key_ops
   if (operations === undefined) return
   if (!Array.isArray(operations) || !operations.every((one) => typeof one === 'string')) {
     throw refuseKey('tokens.key_operations', jwk, 'its key_ops is not an array of strings')
   }
-  if (!operations.includes(operation)) throw refuseKey('tokens.key_operations', jwk, `its key_ops does not have ${operation}`)
+  if (!wanted.some((one) => operations.includes(one))) {
+    throw refuseKey('tokens.key_operations', jwk, `its key_ops does not have ${wanted.join(' or ')}`)
+  }
   if (new Set(operations).size !== operations.length) {
     throw refuseKey('tokens.key_operations', jwk, 'its key_ops names one operation twice')
   }
@@ -69,24 +75,61 @@ function impliedAlgorithm(jwk: JWK, rsaDefault: AsymmetricAlgorithm): Asymmetric
  */
 export function publicMembers(jwk: JWK, alg: AsymmetricAlgorithm): JWK {
   const traits = algorithmTraits(alg)
-  if (traits?.kind === 'rsa') {
-    checkRsa(jwk)
-    return { kty: 'RSA', n: jwk.n as string, e: jwk.e as string }
-  }
-  if (traits?.kind === 'ec') {
-    // RFC 7518 §6.2.1.2: a coordinate has the full length of the field.
-    for (const coordinate of [jwk.x, jwk.y]) {
-      if (bytesOf(jwk, coordinate).length !== traits.coordinateBytes) {
-        throw refuseKey('tokens.key_malformed', jwk, `a coordinate does not have ${traits.coordinateBytes} bytes`)
-      }
-    }
-    return { kty: 'EC', crv: jwk.crv as string, x: jwk.x as string, y: jwk.y as string }
-  }
-  const point = bytesOf(jwk, jwk.x)
-  if (point.length !== 32) throw refuseKey('tokens.key_malformed', jwk, 'its point does not have 32 bytes')
-  if (isSmallOrder(point))
+  if (traits?.kind === 'rsa') return rsaMembers(jwk)
+  if (traits?.kind === 'ec') return ecMembers(jwk, traits.coordinateBytes)
+  const members = okpMembers(jwk, 'Ed25519')
+  if (isSmallOrder(bytesOf(jwk, jwk.x)))
     throw refuseKey('tokens.key_weak', jwk, 'its point has a small order: signatures can be made without a key')
-  return { kty: 'OKP', crv: 'Ed25519', x: jwk.x as string }
+  return members
+}
+
+/**
+ * Checks the public members of a key that encrypts, for RSA or for a key agreement on P-256, P-384, P-521 or X25519, and gives back
+ * those alone.
+ * @throws TokenError as {@link publicMembers}, and `tokens.key_unsupported`
+ */
+export function encryptionMembers(jwk: JWK): JWK {
+  if (jwk.kty === 'RSA') return rsaMembers(jwk)
+  const signing = jwk.kty === 'EC' ? algorithmTraits(impliedAlgorithm(jwk, 'RS256')) : undefined
+  if (signing?.kind === 'ec') return ecMembers(jwk, signing.coordinateBytes)
+  if (jwk.kty === 'OKP' && jwk.crv === 'X25519') return okpMembers(jwk, 'X25519')
+  throw refuseKey('tokens.key_unsupported', jwk, 'its kty or crv is not one we encrypt with')
+}
+
+/** What a private JWK has beyond the public one (RFC 7518 §6.2.2, §6.3.2). */
+export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
+
+/** The private members of a JWK that has a private half; they are checked by using them. */
+export function privateMembers(jwk: JWK): Partial<JWK> {
+  return Object.fromEntries(PRIVATE_MEMBERS.filter((name) => jwk[name] !== undefined).map((name) => [name, jwk[name]]))
+}
+
+/**
+ * The bytes of an `oct` JWK (RFC 7518 §6.4).
+ * @throws TokenError `tokens.key_malformed`
+ */
+export function secretBytes(jwk: JWK): Buffer {
+  return bytesOf(jwk, jwk.k)
+}
+
+function rsaMembers(jwk: JWK): JWK {
+  checkRsa(jwk)
+  return { kty: 'RSA', n: jwk.n as string, e: jwk.e as string }
+}
+
+function ecMembers(jwk: JWK, coordinateBytes: number): JWK {
+  // RFC 7518 §6.2.1.2: a coordinate has the full length of the field.
+  for (const coordinate of [jwk.x, jwk.y]) {
+    if (bytesOf(jwk, coordinate).length !== coordinateBytes) {
+      throw refuseKey('tokens.key_malformed', jwk, `a coordinate does not have ${coordinateBytes} bytes`)
+    }
+  }
+  return { kty: 'EC', crv: jwk.crv as string, x: jwk.x as string, y: jwk.y as string }
+}
+
+function okpMembers(jwk: JWK, crv: 'Ed25519' | 'X25519'): JWK {
+  if (bytesOf(jwk, jwk.x).length !== 32) throw refuseKey('tokens.key_malformed', jwk, 'its point does not have 32 bytes')
+  return { kty: 'OKP', crv, x: jwk.x as string }
 }
 
 function bytesOf(jwk: JWK, member: unknown): Buffer {

@@ -2,7 +2,7 @@ import { type Algorithm, ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS } from './algori
 import { decodeBase64url, decodedLength, isPlain, writeBase64url } from './base64url.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import { TokenError } from './errors.ts'
-import type { KeySource } from './key-source.ts'
+import type { KeyHint, KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { type Refused, refused } from './refused.ts'
 import { parseJsonSegment } from './strict-json.ts'
@@ -43,7 +43,11 @@ const ALL_HMAC: ReadonlySet<string> = new Set(HMAC_ALGORITHMS)
 const ALL_ASYMMETRIC: ReadonlySet<string> = new Set(ASYMMETRIC_ALGORITHMS)
 
 const TOO_LONG = refused('tokens.too_long', 'the token is longer than allowed')
-const MALFORMED = refused('tokens.malformed', 'the token is not three segments of canonical base64url')
+/** A segment that is spelled in another way than the one. */
+export const MALFORMED: Refused<'tokens.malformed'> = refused(
+  'tokens.malformed',
+  'the token is not three segments of canonical base64url',
+)
 const NO_HEADER = refused('tokens.malformed', 'the header is not a JSON object, or names a member twice')
 const HEADER = refused('tokens.header_invalid', 'alg is missing, or a header parameter has the wrong type')
 const CRITICAL = refused('tokens.critical_unknown', 'the header demands an extension, and none is understood')
@@ -155,8 +159,13 @@ export function checkSignature(
 ): VerificationKey | Refused<JwsReasonCode> | Promise<VerificationKey | Refused<JwsReasonCode>> {
   // `none` is in no list.
   if (!allowed.has(parsed.header.alg)) return ALGORITHM
-  const found = keys.find(parsed.header)
+  const found = keys.find(hintOf(parsed.header))
   return found instanceof Promise ? found.then((key) => checkWith(key, parsed, allowed)) : checkWith(found, parsed, allowed)
+}
+
+/** What a source is told of a token: by whatever else is in a header, keys are not found. */
+export function hintOf({ kid, alg }: JwsHeader): KeyHint {
+  return kid === undefined ? { alg } : { kid, alg }
 }
 
 /** Whether something was refused, rather than found. */

@@ -37,15 +37,15 @@ export function createKeySet(keys: readonly VerificationKey[]): KeySource {
 }
 
 /** Keys by what a header may say of them. */
-export class KeyIndex {
+export class KeyIndex<K extends { readonly kid: string | undefined; readonly alg: string } = VerificationKey> {
   /** Every kid that more than one key has; none of those keys is found. */
   readonly duplicates: ReadonlySet<string>
   /** How many keys can be found. */
   readonly size: number
-  readonly #byId = new Map<string, VerificationKey>()
-  readonly #all: readonly VerificationKey[]
+  readonly #byId = new Map<string, K>()
+  readonly #all: readonly K[]
 
-  constructor(keys: readonly VerificationKey[]) {
+  constructor(keys: readonly K[]) {
     const duplicates = new Set<string>()
     for (const key of keys) {
       if (key.kid === undefined) continue
@@ -58,7 +58,7 @@ export class KeyIndex {
     this.size = this.#all.length
   }
 
-  find(hint: KeyHint): VerificationKey | undefined {
+  find(hint: KeyHint): K | undefined {
     if (hint.kid !== undefined) {
       const named = this.#byId.get(hint.kid)
       if (named !== undefined) return named
@@ -68,8 +68,8 @@ export class KeyIndex {
 
   // A token without kid may mean any key, one with a kid may mean a key that has none: taken when there is no choice. Trying
   // several would let a token choose how much work it is.
-  #only(hint: KeyHint): VerificationKey | undefined {
-    let only: VerificationKey | undefined
+  #only(hint: KeyHint): K | undefined {
+    let only: K | undefined
     for (const key of this.#all) {
       if (key.alg !== hint.alg || (hint.kid !== undefined && key.kid !== undefined)) continue
       if (only !== undefined) return undefined

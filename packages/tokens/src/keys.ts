@@ -9,10 +9,9 @@ import {
 } from 'node:crypto'
 import { importJWK, type JWK } from 'jose'
 import { type Algorithm, type AsymmetricAlgorithm, algorithmTraits, type HmacAlgorithm } from './algorithms.ts'
-import { decodeBase64url } from './base64url.ts'
 import { toDer } from './ecdsa-signature.ts'
 import { TokenError } from './errors.ts'
-import { algorithmOf, checkPurpose, publicMembers, refuseKey } from './jwk-checks.ts'
+import { algorithmOf, checkPurpose, publicMembers, refuseKey, secretBytes } from './jwk-checks.ts'
 
 /** A key that verifies, prepared once. It is for one algorithm: the key decides which, never the token. */
 export interface VerificationKey {
@@ -48,7 +47,7 @@ export async function importVerificationKey(jwk: JWK, options: ImportOptions = {
 }
 
 /** @throws TokenError `tokens.key_off_curve`, `tokens.key_malformed` */
-export async function importKeyObject(members: JWK, alg: AsymmetricAlgorithm, named: JWK): Promise<KeyObject> {
+export async function importKeyObject(members: JWK, alg: string, named: JWK): Promise<KeyObject> {
   try {
     const key = await importJWK(members, alg, { extractable: true })
     if (!(key instanceof Uint8Array)) return KeyObject.from(key as Parameters<typeof KeyObject.from>[0])
@@ -63,6 +62,10 @@ export async function importKeyObject(members: JWK, alg: AsymmetricAlgorithm, na
 /**
  * Imports a secret for HMAC. Only a verifier that has nothing but such keys takes it; prefer a key pair wherever the one who
  * verifies is not the one who signs.
+ *
+ * There is no signer for HMAC, on purpose. It would be for one process that issues for itself, which a key ring does as well, and
+ * the day another process has to verify, its secret could issue too; a ring has public keys to give out, and never a secret to leak.
+ * Where another system demands HMAC tokens of ours, jose signs them.
  *
  * @param secret an `oct` JWK, or the bytes; at least as long as the hash (RFC 7518 §3.2)
  * @throws TokenError `tokens.key_size`, `tokens.key_use`, `tokens.key_operations`, `tokens.key_unsupported`,
@@ -83,8 +86,7 @@ export function importHmacKey(
   const alg = options.alg ?? jwk.alg
   const traits = typeof alg === 'string' ? algorithmTraits(alg) : undefined
   if (traits?.kind !== 'hmac') throw refuseKey('tokens.key_unsupported', jwk, 'its alg is none of HS256, HS384, HS512')
-  const bytes = secret instanceof Uint8Array ? secret : typeof jwk.k === 'string' ? decodeBase64url(jwk.k) : undefined
-  if (bytes === undefined) throw refuseKey('tokens.key_malformed', jwk, 'its k is missing or is not base64url')
+  const bytes = secret instanceof Uint8Array ? secret : secretBytes(jwk)
   if (bytes.length < traits.hashBytes) {
     throw refuseKey('tokens.key_size', jwk, `it has ${bytes.length} bytes; ${alg} takes ${traits.hashBytes} or more`)
   }

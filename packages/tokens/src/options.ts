@@ -13,6 +13,17 @@ export function seconds(name: string, value: number, limits: { readonly min: num
 }
 
 /**
+ * A number of things, checked when it is configured.
+ * @throws TokenError `tokens.options_invalid`
+ */
+export function wholeNumber(name: string, value: number, limits: { readonly min: number; readonly max: number }): number {
+  if (!Number.isSafeInteger(value) || value < limits.min || value > limits.max) {
+    throw new TokenError('tokens.options_invalid', `${name} must be a whole number between ${limits.min} and ${limits.max}`)
+  }
+  return value
+}
+
+/**
  * A string that is not empty, checked when it is configured.
  * @throws TokenError `tokens.options_invalid`
  */

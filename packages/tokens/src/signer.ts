@@ -2,7 +2,7 @@ import { type KeyObject, sign as signBytes } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { AsymmetricAlgorithm } from './algorithms.ts'
 import { fromDer } from './ecdsa-signature.ts'
-import { algorithmOf, checkPurpose, publicMembers, refuseKey } from './jwk-checks.ts'
+import { algorithmOf, checkPurpose, privateMembers, publicMembers, refuseKey } from './jwk-checks.ts'
 import { type ImportOptions, importKeyObject, importVerificationKey, signatureParameters } from './keys.ts'
 
 /**
@@ -16,9 +16,6 @@ export interface Signer {
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
-/** What a private JWK has beyond the public one (RFC 7518 §6.2.2, §6.3.2). */
-export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
-
 /**
  * Makes a signer of a private JWK. It signs and verifies once, so that halves which do not belong together are found at start-up.
  *
@@ -31,8 +28,7 @@ export async function importSigner(jwk: JWK, options: ImportOptions = {}): Promi
   if (typeof jwk.kid !== 'string') throw refuseKey('tokens.key_malformed', jwk, 'a key that signs needs a kid')
   checkPurpose(jwk, 'sign')
   const members = publicMembers(jwk, alg)
-  const privateMembers = PRIVATE_MEMBERS.filter((name) => jwk[name] !== undefined).map((name) => [name, jwk[name]])
-  const signer = signWith(jwk.kid, alg, await importKeyObject({ ...members, ...Object.fromEntries(privateMembers) }, alg, jwk))
+  const signer = signWith(jwk.kid, alg, await importKeyObject({ ...members, ...privateMembers(jwk) }, alg, jwk))
   const check = await importVerificationKey({ ...members, kid: jwk.kid, alg }, options)
   const probe = Buffer.from('portcullis')
   if (!check.verify(probe, await signer.sign(probe))) {

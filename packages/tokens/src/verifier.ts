@@ -5,9 +5,11 @@ import { TokenError } from './errors.ts'
 import {
   allowedAlgorithms,
   checkSignature,
+  hintOf,
   isRefused,
   type JwsHeader,
   type JwsReasonCode,
+  MALFORMED,
   MAX_TOKEN_LENGTH,
   type ParsedJws,
   parseJws,
@@ -80,7 +82,6 @@ export interface Verifier<Code extends string = VerifyReasonCode> {
 }
 
 const TYPE = refused('tokens.type_mismatch', 'typ is not the kind of token that is accepted here')
-const SPELLING = refused('tokens.malformed', 'the claims are not canonical base64url')
 const NO_CLAIMS = refused('tokens.claims_malformed', 'the claims are not a JSON object, or name a member twice')
 
 // RFC 9068 §2.2: an access token has them all; `iss`, `aud` and `exp` are checked for every token.
@@ -143,7 +144,7 @@ class JwtVerifier implements Verifier {
     const known = this.#cache.get(id)
     if (known === undefined) return this.#verify(token, id)
     // The source is asked each time: a key that has gone takes its tokens with it at once.
-    const key = this.#keys.find(known.header)
+    const key = this.#keys.find(hintOf(known.header))
     return key instanceof Promise
       ? key.then((found) => this.#recall(token, id, known, found))
       : this.#recall(token, id, known, key)
@@ -170,7 +171,7 @@ class JwtVerifier implements Verifier {
     // RFC 8725 §3.11: one kind of token must not pass for another.
     if (this.#typ !== undefined && mediaType(parsed.header.typ) !== this.#typ) return TYPE
     const claims = parseJsonSegment(parsed.payload)
-    if (claims === 'not base64url') return SPELLING
+    if (claims === 'not base64url') return MALFORMED
     if (claims === 'not an object') return NO_CLAIMS
     const key = checkSignature(parsed, this.#keys, this.#allowed)
     return key instanceof Promise

@@ -54,7 +54,7 @@ describe('a refresh token', () => {
     expect(granted(await refresh.rotate(second.token, client)).grant).toEqual(grant)
   })
 
-  it('has 256 random bits, and the store has its hash alone (ASVS v5.0.0-7.2.3)', async () => {
+  it('has 256 random bits, and the store has its hash alone (v5.0.0-7.2.3)', async () => {
     const first = await refresh.issue(grant)
     expect(Buffer.from(first.token, 'base64url').length).toBeGreaterThanOrEqual(32 + 16)
     const second = granted(await refresh.rotate(first.token, client))
@@ -98,7 +98,7 @@ describe('a token that was used before', () => {
     expect((await refresh.rotate(once.token, client)).ok).toBe(true)
   })
 
-  it('ends the family beyond the grace, and says so (RFC 9700 §4.14.2, ASVS v5.0.0-10.4.5)', async () => {
+  it('ends the family beyond the grace, and says so (RFC 9700 §4.14.2, v5.0.0-10.4.5)', async () => {
     const heard: unknown[] = []
     const stops = [
       refreshReuseEvent.subscribe((event) => heard.push(event)),
@@ -190,7 +190,7 @@ describe('another client', () => {
 })
 
 describe('time', () => {
-  it('ends a family that nobody uses (ASVS v5.0.0-7.3.1), and use prolongs it', async () => {
+  it('ends a family that nobody uses (v5.0.0-7.3.1), and use prolongs it', async () => {
     const { token } = await refresh.issue(grant)
     clock.advance(14 * DAY - 1)
     const second = granted(await refresh.rotate(token, client))
@@ -199,7 +199,7 @@ describe('time', () => {
     expect((await refresh.rotate(second.token, client)).ok).toBe(false)
   })
 
-  it('ends every family in the end, however much it is used (ASVS v5.0.0-7.3.2, v5.0.0-10.4.8)', async () => {
+  it('ends every family in the end, however much it is used (v5.0.0-7.3.2, v5.0.0-10.4.8)', async () => {
     let { token, expiresAt } = await refresh.issue(grant)
     const end = clock.now() + 30 * DAY * 1000
     while (clock.now() + 10 * DAY * 1000 < end) {
@@ -240,7 +240,7 @@ describe('ending', () => {
     expect((await refresh.rotate(other.token, client)).ok).toBe(false)
   })
 
-  it("all of a subject (ASVS v5.0.0-7.4.2), or all of a session, and nobody else's", async () => {
+  it("all of a subject (v5.0.0-7.4.2), or all of a session, and nobody else's", async () => {
     const mine = [await refresh.issue(grant), await refresh.issue(grant), await refresh.issue({ ...grant, sessionId: 's2' })]
     const other = await refresh.issue({ ...grant, subject: 'user-2', sessionId: 's3' })
     // Rotated ones are found as well.

@@ -29,7 +29,13 @@ const WITHOUT_THEIR_PADDING = [367, 370]
 
 function groups(file: string): readonly Group[] {
   const text = readFileSync(join(folder ?? '', 'wycheproof', file), 'utf8')
-  return (JSON.parse(text) as { testGroups: Group[] }).testGroups
+  const { numberOfTests, testGroups } = JSON.parse(text) as {
+    readonly numberOfTests: number
+    readonly testGroups: readonly Group[]
+  }
+  // All of them, by the file's own count.
+  expect(testGroups.flatMap((group) => group.tests)).toHaveLength(numberOfTests)
+  return testGroups
 }
 
 async function accepts(group: Group, jws: string): Promise<boolean> {
