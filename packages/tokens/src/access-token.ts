@@ -65,31 +65,31 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
  * @throws TokenError `tokens.claim_reserved`, `tokens.claim_invalid`
  */
 export function accessTokenClaims(request: AccessTokenRequest): Readonly<Record<string, unknown>> {
-  const { subject, audience, clientId, scopes, authTime, acr, amr, tenant, roles, claims = {} } = request
+  const { subject, audience, clientId, scopes, authTime, acr, amr, tenant, roles, claims } = request
   const { sessionId, grantId, confirmation } = request
-  const all = typeof audience === 'string' ? [audience] : audience
   // A token for nobody in particular is a token for everybody.
-  if (all.length === 0 || all.some((one) => one === '')) throw invalid('audience')
+  if (audience.length === 0 || (typeof audience !== 'string' && audience.includes(''))) throw invalid('audience')
   if (subject === '') throw invalid('subject')
   if (clientId === '') throw invalid('clientId')
   if (sessionId === '') throw invalid('sessionId')
   if (grantId === '') throw invalid('grantId')
   if (confirmation !== undefined && !isConfirmation(confirmation)) throw invalid('confirmation')
   if (!scopes.every((scope) => SCOPE.test(scope))) throw invalid('scopes')
+  // What is undefined is left out when this is written as JSON.
   return {
-    ...withoutReserved(claims, RESERVED),
+    ...(claims === undefined ? undefined : withoutReserved(claims, RESERVED)),
     sub: subject,
-    aud: all.length === 1 ? all[0] : all,
+    aud: audience.length === 1 && typeof audience !== 'string' ? audience[0] : audience,
     client_id: clientId,
-    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
-    ...(authTime !== undefined && { auth_time: authTime }),
-    ...(acr !== undefined && { acr }),
-    ...(amr !== undefined && { amr }),
-    ...(tenant !== undefined && { tenant }),
-    ...(roles !== undefined && { roles }),
-    ...(sessionId !== undefined && { sid: sessionId }),
-    ...(grantId !== undefined && { grant_id: grantId }),
-    ...(confirmation !== undefined && { cnf: confirmation }),
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+    auth_time: authTime,
+    acr,
+    amr,
+    tenant,
+    roles,
+    sid: sessionId,
+    grant_id: grantId,
+    cnf: confirmation,
   }
 }
 

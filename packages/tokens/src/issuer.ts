@@ -3,7 +3,7 @@ import { type Clock, type EventContext, epochSeconds, systemClock } from '@portc
 import { type AccessTokenRequest, accessTokenClaims, withoutReserved } from './access-token.ts'
 import { TokenError } from './errors.ts'
 import { issuedEvent } from './events.ts'
-import { signJws } from './jws-sign.ts'
+import { signCompact } from './jws-sign.ts'
 import type { KeyRing } from './key-ring.ts'
 import { seconds, text } from './options.ts'
 import type { Signer } from './signer.ts'
@@ -78,9 +78,10 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
     const iat = epochSeconds(clock)
     const exp = iat + expiresIn
     const jti = newTokenId()
-    const token = await signJws(JSON.stringify({ iss: issuer, iat, exp, jti, ...claims }), await currentSigner(), {
-      header: { typ },
-    })
+    const from = currentSigner()
+    const signer = from instanceof Promise ? await from : from
+    const signing = signCompact(JSON.stringify({ iss: issuer, iat, exp, jti, ...claims }), signer, { typ })
+    const token = typeof signing === 'string' ? signing : await signing
     if (issuedEvent.observed) {
       const { sub, client_id: clientId } = claims
       const whose = { ...(typeof sub === 'string' && { subject: sub }), ...(typeof clientId === 'string' && { clientId }) }

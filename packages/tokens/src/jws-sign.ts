@@ -19,14 +19,22 @@ export interface SignJwsOptions {
  * @example const receipt = await signJws(JSON.stringify(order), signer, { header: { typ: 'receipt' } })
  */
 export async function signJws(payload: string | Uint8Array, signer: Signer, options: SignJwsOptions = {}): Promise<string> {
+  return signCompact(payload, signer, options.header ?? NO_HEADER)
+}
+
+/** As {@link signJws}, without waiting for a signer that does not. @throws as `signJws`, at once */
+export function signCompact(payload: string | Uint8Array, signer: Signer, header: HeaderMembers): string | Promise<string> {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-  const input = `${headerSegment(signer, options.header ?? NO_HEADER)}.${base64url(bytes)}`
+  const input = `${headerSegment(signer, header)}.${base64url(bytes)}`
   const signing = signer.sign(Buffer.from(input, 'latin1'))
-  return `${input}.${base64url(signing instanceof Promise ? await signing : signing)}`
+  return signing instanceof Promise
+    ? signing.then((signature) => `${input}.${base64url(signature)}`)
+    : `${input}.${base64url(signing)}`
 }
 
 function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('base64url')
 }
 
 const NO_HEADER: HeaderMembers = Object.freeze({})
