@@ -61,10 +61,12 @@ const RESERVED: ReadonlySet<string> = new Set([
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
- * The claims of an access token, without those that the issuer sets at signing.
+ * The claims of an access token, or of an API key, which need not have come through a client; without those that the issuer sets.
  * @throws TokenError `tokens.claim_reserved`, `tokens.claim_invalid`
  */
-export function accessTokenClaims(request: AccessTokenRequest): Readonly<Record<string, unknown>> {
+export function accessTokenClaims(
+  request: Omit<AccessTokenRequest, 'clientId'> & { readonly clientId?: string },
+): Readonly<Record<string, unknown>> {
   const { subject, audience, clientId, scopes, authTime, acr, amr, tenant, roles, claims } = request
   const { sessionId, grantId, confirmation } = request
   // A token for nobody in particular is a token for everybody.

@@ -7,7 +7,7 @@ import { type DpopReasonCode, type ParsedProof, parseProof, refusedNonce, refuse
 import { createUrlCheck, type UrlCheck } from './dpop-url.ts'
 import { TokenError } from './errors.ts'
 import { checkSignatureOf } from './jws.ts'
-import { seconds } from './options.ts'
+import { seconds, wholeNumber } from './options.ts'
 import type { Refused } from './refused.ts'
 
 /** Options of {@link createDpopVerifier}. */
@@ -112,13 +112,10 @@ class StoredDpopVerifier implements DpopVerifier {
     ) {
       throw new TokenError('tokens.options_invalid', `algorithms must name some of ${ASYMMETRIC_ALGORITHMS.join(', ')}`)
     }
-    if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-      throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
-    }
     if (typeof options.store?.collection !== 'function') throw new TokenError('tokens.options_invalid', 'store must be a store')
     this.algorithms = Object.freeze([...algorithms])
     this.#allowed = new Set(algorithms)
-    this.#maxLength = maxLength
+    this.#maxLength = wholeNumber('maxLength', maxLength, { min: 1, max: 1_048_576 })
     this.#isOurUrl = createUrlCheck(options.origin, options.pathPrefix)
     this.#nonces = options.nonces
     this.#clock = options.clock ?? systemClock

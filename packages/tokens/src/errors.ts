@@ -28,6 +28,8 @@ export type TokenErrorCode =
   | 'tokens.revocation_invalid'
   | 'tokens.revocations_unavailable'
   | 'tokens.revocations_full'
+  | 'tokens.reference_contended'
+  | 'tokens.introspection_unavailable'
 
 /** An error of this package. A token that is refused is no error: see `VerifyResult`. */
 export class TokenError extends PortcullisError<TokenErrorCode> {}

@@ -3,7 +3,7 @@ import { defineEvent, type EventType } from '@portcullis/core'
 /** A request's token was refused; `code` is the reason's. */
 export const rejectedEvent: EventType<'tokens.rejected', { readonly code: string }> = defineEvent('tokens.rejected')
 
-/** A signed token went out; the token itself is not in the event. */
+/** A token went out, signed or opaque; the token itself is not in the event. */
 export const issuedEvent: EventType<
   'tokens.issued',
   { readonly typ: string; readonly jti: string; readonly subject?: string; readonly clientId?: string }
@@ -44,6 +44,38 @@ export const revocationFeedLostEvent: EventType<
 /** What others revoke is known again, all of it. */
 export const revocationFeedRestoredEvent: EventType<'tokens.revocation_feed_restored', { readonly entries: number }> =
   defineEvent('tokens.revocation_feed_restored')
+/** Whose API key it is. */
+export interface ApiKeyEvent {
+  /** Not secret: it finds the key in a listing, and is the first part of its text. */
+  readonly keyId: string
+  readonly subject: string
+  readonly tenant?: string
+  readonly clientId?: string
+}
+
+/** An API key was issued. */
+export const apiKeyIssuedEvent: EventType<'tokens.api_key_issued', ApiKeyEvent> = defineEvent('tokens.api_key_issued')
+
+/** An API key was replaced by another, and ends at `endsAt` (milliseconds since the epoch). */
+export const apiKeyRotatedEvent: EventType<
+  'tokens.api_key_rotated',
+  ApiKeyEvent & { readonly replacedBy: string; readonly endsAt: number }
+> = defineEvent('tokens.api_key_rotated')
+
+/** An API key was ended before its time. */
+export const apiKeyRevokedEvent: EventType<'tokens.api_key_revoked', ApiKeyEvent> = defineEvent('tokens.api_key_revoked')
+
+/** An opaque access token was ended before its time. */
+export const opaqueRevokedEvent: EventType<
+  'tokens.opaque_revoked',
+  { readonly jti: string; readonly subject: string; readonly clientId?: string }
+> = defineEvent('tokens.opaque_revoked')
+
+/** An introspection endpoint could not be asked, or its answer not be used. */
+export const introspectionFailedEvent: EventType<
+  'tokens.introspection_failed',
+  { readonly endpoint: string; readonly message: string }
+> = defineEvent('tokens.introspection_failed')
 
 /** A key was added to a key ring; it signs from `activatesAt` on (milliseconds since the epoch). */
 export const keyAddedEvent: EventType<

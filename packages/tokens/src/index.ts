@@ -1,6 +1,19 @@
 export type { AccessTokenRequest, Confirmation } from './access-token.ts'
 export type { Algorithm, AsymmetricAlgorithm, HmacAlgorithm } from './algorithms.ts'
+export type { ApiKeyInfo, ApiKeyOwner } from './api-key.ts'
+export {
+  type ApiKeyReasonCode,
+  type ApiKeyRefusal,
+  type ApiKeyRequest,
+  type ApiKeyResult,
+  type ApiKeys,
+  type ApiKeysOptions,
+  createApiKeys,
+  type IssuedApiKey,
+  type RotateKeyOptions,
+} from './api-keys.ts'
 export type { ChallengeOptions } from './bearer-scheme.ts'
+export { type ChoiceReasonCode, chooseVerifier } from './choose-verifier.ts'
 export type { Claims, ClaimsReasonCode } from './claims.ts'
 export { type ClientCertificates, type ClientCertificatesOptions, createClientCertificates } from './client-certificate.ts'
 export { type DecodeResult, decodeUnsafe, type UnverifiedToken } from './decode-unsafe.ts'
@@ -16,12 +29,18 @@ export {
 } from './endpoints.ts'
 export { TokenError, type TokenErrorCode } from './errors.ts'
 export {
+  type ApiKeyEvent,
+  apiKeyIssuedEvent,
+  apiKeyRevokedEvent,
+  apiKeyRotatedEvent,
+  introspectionFailedEvent,
   issuedEvent,
   jwksFailedEvent,
   jwksRefreshedEvent,
   keyAddedEvent,
   keyRemovedEvent,
   keyRevokedEvent,
+  opaqueRevokedEvent,
   type RefreshEvent,
   refreshEndedEvent,
   refreshIssuedEvent,
@@ -34,6 +53,13 @@ export {
 } from './events.ts'
 export type { Fetch } from './fetch-json.ts'
 export { type BearerFacts, type BearerOptions, bearer, principalFromClaims } from './guard.ts'
+export type { IntrospectionCredentials, IntrospectionEndpointOptions } from './introspection-endpoint.ts'
+export {
+  createIntrospectionVerifier,
+  type IntrospectionReasonCode,
+  type IntrospectionVerifierOptions,
+  type UnstatedMember,
+} from './introspection-verifier.ts'
 export { createTokenIssuer, type IssuedToken, type SignRequest, type TokenIssuer, type TokenIssuerOptions } from './issuer.ts'
 export {
   createJweDecrypter,
@@ -59,7 +85,9 @@ export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'
 export { createMemoryRevocationFeed, type MemoryRevocationFeedOptions } from './memory-revocation-feed.ts'
 export { createNestedVerifier, encryptJwt, type NestedReasonCode, type NestedVerifierOptions } from './nested.ts'
+export { createOpaqueTokens, type IntrospectionAnswer, type OpaqueTokens, type OpaqueTokensOptions } from './opaque-tokens.ts'
 export type { HeaderMembers } from './protected-header.ts'
+export type { ReferenceOptions, ReferenceReasonCode } from './reference-record.ts'
 export {
   createRefreshTokens,
   type IssuedRefreshToken,

@@ -5,7 +5,7 @@ import { TokenError } from './errors.ts'
 import { issuedEvent } from './events.ts'
 import { signCompact } from './jws-sign.ts'
 import type { KeyRing } from './key-ring.ts'
-import { seconds, text } from './options.ts'
+import { lifetimeWithin, text } from './options.ts'
 import type { Signer } from './signer.ts'
 
 /** Options of {@link createTokenIssuer}. */
@@ -66,7 +66,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
   const issuer = text('issuer', options.issuer)
   const maxLifetime = typeof source === 'function' ? MAX_LIFETIME : source.maxTokenLifetime
   const currentSigner = typeof source === 'function' ? source : () => source.signer()
-  const usual = lifetimeUpTo(maxLifetime, options.lifetime ?? 300)
+  const usual = lifetimeWithin(maxLifetime, options.lifetime ?? 300)
 
   const issue = async (
     typ: string,
@@ -74,7 +74,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
     lifetime: number | undefined,
     context: EventContext,
   ): Promise<IssuedToken> => {
-    const expiresIn = lifetime === undefined ? usual : lifetimeUpTo(maxLifetime, lifetime)
+    const expiresIn = lifetime === undefined ? usual : lifetimeWithin(maxLifetime, lifetime)
     const iat = epochSeconds(clock)
     const exp = iat + expiresIn
     const jti = newTokenId()
@@ -115,11 +115,4 @@ function newTokenId(): string {
   }
   usedOfPool += TOKEN_ID_BYTES
   return randomPool.toString('base64url', usedOfPool - TOKEN_ID_BYTES, usedOfPool)
-}
-
-function lifetimeUpTo(most: number, lifetime: number): number {
-  if (Number.isFinite(lifetime) && lifetime > most) {
-    throw new TokenError('tokens.lifetime_too_long', `a token may live for ${most} seconds: its key is gone after that`)
-  }
-  return Math.floor(seconds('lifetime', lifetime, { min: 1, max: most }))
 }

@@ -33,3 +33,25 @@ export function text(name: string, value: unknown): string {
   }
   return value
 }
+
+/**
+ * What a verifier is called: one name or several.
+ * @throws TokenError `tokens.options_invalid`
+ */
+export function audiencesOf(given: string | readonly string[]): readonly string[] {
+  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
+  if (all.length === 0) throw new TokenError('tokens.options_invalid', 'audience must name one or more')
+  return all.map((one) => text('audience', one))
+}
+
+/**
+ * The lifetime of something that is issued.
+ * @param value seconds
+ * @throws TokenError `tokens.options_invalid`, `tokens.lifetime_too_long`
+ */
+export function lifetimeWithin(most: number, value: number): number {
+  if (Number.isFinite(value) && value > most) {
+    throw new TokenError('tokens.lifetime_too_long', `lifetime is longer than the ${most} seconds that are allowed`)
+  }
+  return Math.floor(seconds('lifetime', value, { min: 1, max: most }))
+}

@@ -1,9 +1,10 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { type Clock, type Collection, type EventContext, type Json, type Sealer, type Store, systemClock } from '@portcullis/core'
 import { decodeBase64url } from './base64url.ts'
 import { TokenError } from './errors.ts'
 import { type RefreshEvent, refreshEndedEvent, refreshIssuedEvent, refreshReuseEvent, refreshRotatedEvent } from './events.ts'
 import { seconds } from './options.ts'
+import { matchesHash, tokenHash } from './reference-token.ts'
 import { INVALID_GRANT, type Refused, refused } from './refused.ts'
 import type { Revocation, Revoker } from './revocation.ts'
 
@@ -159,7 +160,7 @@ class StoredRefreshTokens implements RefreshTokens {
     const familyId = familyOf(bytes)
     const absoluteUntil = now + this.#absolute
     const idleUntil = Math.min(now + this.#idle, absoluteUntil)
-    const family: Family = { grant, current: sha256(token), idleUntil, absoluteUntil }
+    const family: Family = { grant, current: tokenHash(token), idleUntil, absoluteUntil }
     if (!(await this.#families.create(familyId, family, this.#kept(family)))) {
       throw new TokenError('tokens.refresh_contended', 'a new family was there already', { status: 503 })
     }
@@ -181,7 +182,7 @@ class StoredRefreshTokens implements RefreshTokens {
       if (family.grant.jkt !== undefined && family.grant.jkt !== use.jkt) return KEY
       const now = this.#clock.now()
       if (now >= family.idleUntil || now >= family.absoluteUntil) return EXPIRED
-      if (!matches(token, family.current)) return this.#retry(token, familyId, family, now, context)
+      if (!matchesHash(token, family.current)) return this.#retry(token, familyId, family, now, context)
 
       const next = this.#successor(bytes, token, familyId, family, now)
       if (!(await this.#families.replace(familyId, version, next.family, this.#kept(next.family)))) continue
@@ -199,8 +200,8 @@ class StoredRefreshTokens implements RefreshTokens {
       token: next,
       family: {
         grant: family.grant,
-        current: sha256(next),
-        previous: { hash: sha256(token), replacedAt: now, answer },
+        current: tokenHash(next),
+        previous: { hash: tokenHash(token), replacedAt: now, answer },
         idleUntil: Math.min(now + this.#idle, family.absoluteUntil),
         absoluteUntil: family.absoluteUntil,
       },
@@ -210,7 +211,7 @@ class StoredRefreshTokens implements RefreshTokens {
   /** A token that was replaced: once more the same answer, or the end. */
   async #retry(token: string, familyId: string, family: Family, now: number, context: EventContext): Promise<RotateResult> {
     const { previous, grant } = family
-    if (previous !== undefined && matches(token, previous.hash) && Math.abs(now - previous.replacedAt) < this.#grace) {
+    if (previous !== undefined && matchesHash(token, previous.hash) && Math.abs(now - previous.replacedAt) < this.#grace) {
       const again = Buffer.from(this.#sealer.open(previous.answer, retryContext(familyId))).toString()
       return { ok: true, token: again, grant, familyId, expiresAt: family.idleUntil }
     }
@@ -272,16 +273,7 @@ function parse(token: string): Buffer | undefined {
 }
 
 function familyOf(bytes: Buffer): string {
-  return sha256(bytes.subarray(0, HANDLE_BYTES))
-}
-
-function sha256(value: string | Uint8Array): string {
-  return createHash('sha256').update(value).digest('base64url')
-}
-
-function matches(token: string, hash: string): boolean {
-  const [given, kept] = [Buffer.from(sha256(token)), Buffer.from(hash)]
-  return given.length === kept.length && timingSafeEqual(given, kept)
+  return tokenHash(bytes.subarray(0, HANDLE_BYTES))
 }
 
 function retryContext(familyId: string): string {

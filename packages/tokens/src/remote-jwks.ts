@@ -5,7 +5,7 @@ import { jwksFailedEvent, jwksRefreshedEvent } from './events.ts'
 import { type Fetch, fetchJson, withDeadline } from './fetch-json.ts'
 import { type KeyHint, KeyIndex, type KeySource } from './key-source.ts'
 import { type ImportOptions, importVerificationKey, type VerificationKey } from './keys.ts'
-import { seconds, text } from './options.ts'
+import { seconds, text, wholeNumber } from './options.ts'
 import { secureUrl } from './secure-url.ts'
 
 /** Where the keys are. */
@@ -106,10 +106,7 @@ class CachedJwks {
     this.#settings = {
       fetch: options.fetch ?? globalThis.fetch,
       timeout: 1000 * seconds('timeout', (options.timeout ?? 5000) / 1000, { min: 0.001, max: 60 }),
-      maxBytes: options.maxBytes ?? 262_144,
-    }
-    if (!Number.isSafeInteger(this.#settings.maxBytes) || this.#settings.maxBytes < 1) {
-      throw new TokenError('tokens.options_invalid', 'maxBytes must be a whole number of bytes')
+      maxBytes: wholeNumber('maxBytes', options.maxBytes ?? 262_144, { min: 1, max: 16_777_216 }),
     }
     this.#import = options.rsaAlgorithm === undefined ? {} : { rsaAlgorithm: options.rsaAlgorithm }
     this.#clock = options.clock ?? systemClock

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import type { Claims } from './claims.ts'
 import { deepFreeze } from './deep-freeze.ts'
-import { TokenError } from './errors.ts'
 import type { JwsHeader } from './jws.ts'
 import type { VerificationKey } from './keys.ts'
+import { wholeNumber } from './options.ts'
 
 /** Bounds of what a verifier remembers. */
 export interface VerifiedTokensOptions {
@@ -37,11 +37,8 @@ export class VerifiedTokens {
 
   /** @throws TokenError `tokens.options_invalid` */
   constructor({ maxEntries = 1000, maxBytes = 4_194_304 }: VerifiedTokensOptions) {
-    if (!Number.isSafeInteger(maxEntries) || maxEntries < 2 || !Number.isSafeInteger(maxBytes) || maxBytes < 2) {
-      throw new TokenError('tokens.options_invalid', 'cache takes maxEntries and maxBytes as whole numbers of 2 or more')
-    }
-    this.#maxEntries = maxEntries >> 1
-    this.#maxBytes = maxBytes >> 1
+    this.#maxEntries = wholeNumber('maxEntries', maxEntries, { min: 2, max: 1_000_000 }) >> 1
+    this.#maxBytes = wholeNumber('maxBytes', maxBytes, { min: 2, max: 1_073_741_824 }) >> 1
   }
 
   get(id: string): VerifiedToken | undefined {

@@ -16,7 +16,7 @@ import {
 } from './jws.ts'
 import type { KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
-import { seconds, text } from './options.ts'
+import { audiencesOf, seconds, text, wholeNumber } from './options.ts'
 import { type Refused, refused } from './refused.ts'
 import type { RevocationCheck, RevocationReasonCode } from './revocation.ts'
 import { type JsonObject, parseJsonSegment } from './strict-json.ts'
@@ -95,7 +95,12 @@ const ACCESS_TOKEN_CLAIMS = ['sub', 'client_id', 'iat', 'jti']
  * @example const verifier = createVerifier({ issuer, audience: 'https://api.example.com', keys: createRemoteJwks({ issuer }) })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  return new JwtVerifier(options)
+  const verifier = new JwtVerifier(options)
+  return {
+    issuer: verifier.issuer,
+    accepts: (token) => verifier.accepts(token),
+    verify: (token) => verifier.verify(token),
+  }
 }
 
 class JwtVerifier implements Verifier {
@@ -112,20 +117,17 @@ class JwtVerifier implements Verifier {
   constructor(options: VerifierOptions) {
     const { keys, typ = 'at+jwt', maxLength = MAX_TOKEN_LENGTH, requiredClaims = [], cache = {} } = options
     if (typeof keys?.find !== 'function') throw new TokenError('tokens.options_invalid', 'keys must be a key source')
-    if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-      throw new TokenError('tokens.options_invalid', 'maxLength must be a whole number of characters')
-    }
     this.issuer = text('issuer', options.issuer)
     this.#keys = keys
     this.#allowed = allowedAlgorithms(keys, options.algorithms)
     this.#typ = typ === null ? undefined : mediaType(text('typ', typ))
     this.#rules = {
       issuer: this.issuer,
-      audiences: audiences(options.audience),
+      audiences: audiencesOf(options.audience),
       required: [...(this.#typ === 'at+jwt' ? ACCESS_TOKEN_CLAIMS : []), ...requiredClaims],
       clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 5, { min: 0, max: 300 }),
     }
-    this.#maxLength = maxLength
+    this.#maxLength = wholeNumber('maxLength', maxLength, { min: 1, max: 1_048_576 })
     this.#revocations = options.revocations
     this.#cache = cache === false ? undefined : new VerifiedTokens(cache)
     this.#clock = options.clock ?? systemClock
@@ -203,10 +205,4 @@ function mediaType(typ: string | undefined): string | undefined {
   if (typ === undefined || typ === 'at+jwt') return typ
   const lower = typ.toLowerCase()
   return lower.startsWith('application/') ? lower.slice('application/'.length) : lower
-}
-
-function audiences(given: string | readonly string[]): readonly string[] {
-  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
-  if (all.length === 0) throw new TokenError('tokens.options_invalid', 'audience must name one or more')
-  return all.map((one) => text('audience', one))
 }
