@@ -4,7 +4,6 @@ import {
   json,
   open,
   type Principal,
-  parseForm,
   problem,
   type Reply,
   type RequestView,
@@ -14,10 +13,13 @@ import {
   requirePrincipal,
 } from '@portcullis/core'
 import { routeMatrix } from '@portcullis/rbac'
+import type { ApiKeys } from '@portcullis/tokens'
 import { z } from 'zod'
 import { access } from './access.ts'
 import type { Audit } from './audit.ts'
+import { absent, check, nothing, queryOf } from './input.ts'
 import { type ChangeResult, type Invoice, type Invoices, invoiceStatuses } from './invoices.ts'
+import { keyRoutes } from './keys.ts'
 
 /** A call of the API: what a route's handler gets, on whichever framework. */
 export interface Call {
@@ -27,7 +29,7 @@ export interface Call {
 
 /** A route of the API. The path is spelt alike on the three frameworks. */
 export interface ApiRoute {
-  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly guards: readonly Guard[]
   readonly policy: RoutePolicy
@@ -38,6 +40,7 @@ export interface ApiRoute {
 export interface ApiParts {
   readonly invoices: Invoices
   readonly audit: Audit
+  readonly keys: ApiKeys
   /** Finds out who calls, then limits him. */
   readonly guards: readonly Guard[]
   /** The routes of the running application. */
@@ -62,12 +65,11 @@ const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   after: z.string().min(1).max(100).optional(),
 })
-const nothing = z.strictObject({})
 
 /** A second factor, used within 5 minutes. */
 const refundStepUp = { acr: ['aal2'], maxAge: 300 } as const
 
-export function apiRoutes({ invoices, audit, guards, routes }: ApiParts): readonly ApiRoute[] {
+export function apiRoutes({ invoices, audit, keys, guards, routes }: ApiParts): readonly ApiRoute[] {
   const { permit } = access
   return [
     {
@@ -163,6 +165,7 @@ export function apiRoutes({ invoices, audit, guards, routes }: ApiParts): readon
         return query.ok ? json({ routes: routeMatrix(access, routes()) }) : query.reply
       },
     },
+    ...keyRoutes(keys, guards),
   ]
 }
 
@@ -184,22 +187,4 @@ function tenantOf(view: RequestView): string {
 function changed(result: ChangeResult): Reply {
   if (result.ok) return json(present(result.invoice))
   return result.reason === 'absent' ? absent() : problem({ status: 409, detail: 'A refunded or void invoice stays as it is.' })
-}
-
-function absent(): Reply {
-  return problem({ status: 404 })
-}
-
-function queryOf(view: RequestView): unknown {
-  const at = view.target.indexOf('?')
-  return { ...parseForm(at === -1 ? '' : view.target.slice(at + 1)) }
-}
-
-type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reply: Reply }
-
-function check<T>(schema: z.ZodType<T>, input: unknown): Checked<T> {
-  const { success, data, error } = schema.safeParse(input)
-  if (success) return { ok: true, value: data }
-  const errors = error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
-  return { ok: false, reply: problem({ status: 400, title: 'Invalid input', errors }) }
 }

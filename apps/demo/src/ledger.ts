@@ -10,6 +10,8 @@ import { openSqlite } from '@portcullis/store-sql'
 import {
   bearer,
   type Claims,
+  chooseVerifier,
+  createApiKeys,
   createDpopVerifier,
   createKeyRing,
   createRefreshTokens,
@@ -77,6 +79,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const revocations = createRevocations({ feed, clock })
   await revocations.start()
   const verifier = createVerifier({ issuer: publicUrl, audience: resource, keys: ring.keys, revocations, clock })
+  const keys = createApiKeys({ store, prefix: 'ledger', issuer: publicUrl, audience: resource, clock })
   const dpop = createDpopVerifier({ store, origin: new URL(publicUrl).origin, clock })
   const resourceMetadata = protectedResourceMetadataUrl(resource)
 
@@ -158,7 +161,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   ]
 
   let routes: readonly RouteInfo[] = []
-  const caller = bearer({ verifier, principal, dpop, resourceMetadata })
+  const caller = bearer({ verifier: chooseVerifier<string>([keys, verifier]), principal, dpop, resourceMetadata })
   const application: Application = {
     entrance: {
       trustedProxies: config.trustedProxies,
@@ -172,7 +175,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
         ...(flood ? [addressLimit] : []),
       ],
     },
-    api: apiRoutes({ invoices, audit, guards: flood ? [caller, callerLimit] : [caller], routes: () => routes }),
+    api: apiRoutes({ invoices, audit, keys, guards: flood ? [caller, callerLimit] : [caller], routes: () => routes }),
     endpoints,
   }
   const assembled = await on[config.framework](application)

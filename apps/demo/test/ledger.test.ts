@@ -341,6 +341,41 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
     expect(await me(third.access_token)).toBe(401)
   })
 
+  it('an API key works as a bearer token, never holds more than its owner, and is nobody else’s to see or end', async () => {
+    const ask = (token: string, method: string, path: string, body?: object) => call(ledger.url, token, method, path, body)
+    const made = await ask(as('grace'), 'POST', '/api/keys', { name: 'CI', scopes: ['invoice:read', 'invoice:refund'] })
+    expect([made.status, made.headers.get('cache-control')]).toEqual([201, 'no-store'])
+    const { key, id } = made.body
+    expect(key).toMatch(/^ledger_[0-9A-Za-z]{65}$/)
+    expect(await ask(key, 'GET', '/api/me')).toMatchObject({
+      status: 200,
+      body: { sub: 'usr_grace', tenant: 'acme', roles: ['accountant'], scopes: ['invoice:read', 'invoice:refund'] },
+    })
+    expect((await ask(key, 'GET', '/api/invoices')).status).toBe(200)
+    expect((await ask(key, 'GET', '/api/invoices/inv_globex_0001')).status).toBe(404)
+    // The scope is in the key; the right is not its owner's. And the other way round.
+    expect((await ask(key, 'POST', '/api/invoices/inv_acme_0001/refund')).status).toBe(403)
+    expect((await ask(key, 'POST', '/api/invoices', { customer: 'X', amount: 1 })).status).toBe(403)
+    // Nor does it make keys.
+    expect((await ask(key, 'POST', '/api/keys', { scopes: ['invoice:read'] })).status).toBe(403)
+
+    const listed = await ask(as('grace'), 'GET', '/api/keys')
+    expect(listed.body.items).toMatchObject([{ id, name: 'CI', scopes: ['invoice:read', 'invoice:refund'] }])
+    expect(JSON.stringify(listed.body)).not.toContain(key.slice(-40))
+    expect((await ask(as('ada'), 'GET', '/api/keys')).body.items).toEqual([])
+    // better-auth CVE-2025-61928: whose key it is, is not for the request to say.
+    expect((await ask(as('ada'), 'DELETE', `/api/keys/${id}`)).status).toBe(404)
+    expect((await ask(as('ada'), 'POST', '/api/keys', { scopes: ['invoice:read'], userId: 'usr_grace' })).status).toBe(400)
+    const { tokens } = await signInAs(ledger.url, 'grace', { scope: 'openid invoice:read' })
+    expect((await ask(tokens.access_token, 'POST', '/api/keys', { scopes: ['invoice:create'] })).status).toBe(403)
+
+    expect((await ask(as('grace'), 'DELETE', `/api/keys?id=${id}`)).status).toBe(204)
+    expect((await ask(key, 'GET', '/api/me')).status).toBe(401)
+    expect((await ask(as('grace'), 'DELETE', `/api/keys/${id}`)).status).toBe(404)
+    // One that lacks a character is refused by its checksum, and the answer is the same.
+    expect((await ask(key.slice(0, -1), 'GET', '/api/me')).status).toBe(401)
+  })
+
   it("ledger-dpop's tokens are good with a proof of its key, and for nobody else (RFC 9449)", async () => {
     const config = await discovery(new URL(ledger.url), 'ledger-dpop', undefined, None(), { execute: [allowInsecureRequests] })
     const keys = await randomDPoPKeyPair('ES256')

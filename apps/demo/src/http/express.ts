@@ -1,6 +1,7 @@
 import { answer, viewOf } from '@portcullis/core/node'
 import { assertCovered, guard, mount, portcullis, problem, type Reply, routes } from '@portcullis/express'
 import express, { type NextFunction, type Request, type Response } from 'express'
+import type { ApiRoute } from '../api.ts'
 import type { Application, Assembled } from './application.ts'
 import { failure } from './failure.ts'
 
@@ -31,6 +32,6 @@ function send(res: Response, { status, headers = [], body }: Reply): void {
   res.end(body)
 }
 
-function lower(method: 'GET' | 'POST' | 'PATCH'): 'get' | 'post' | 'patch' {
-  return method.toLowerCase() as 'get' | 'post' | 'patch'
+function lower(method: ApiRoute['method']): Lowercase<ApiRoute['method']> {
+  return method.toLowerCase() as Lowercase<ApiRoute['method']>
 }
