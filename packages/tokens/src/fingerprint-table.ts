@@ -52,12 +52,12 @@ export class FingerprintTable {
   get(id: string, now: number): number {
     // Most kinds of revocation are empty most of the time: they must cost nothing.
     if (this.#used === 0) return 0
-    if (this.#isOver(this.#latest, now)) {
+    if (this.isOver(this.#latest, now)) {
       this.#allocate(0)
       return 0
     }
     const seconds = this.#seconds[this.#slotOf(id, false)] as number
-    return this.#isOver(seconds, now) ? 0 : seconds
+    return this.isOver(seconds, now) ? 0 : seconds
   }
 
   /**
@@ -67,7 +67,7 @@ export class FingerprintTable {
    * @returns whether anything changed
    */
   raise(id: string, seconds: number, now: number): boolean {
-    if (this.#isOver(seconds, now)) return false
+    if (this.isOver(seconds, now)) return false
     if (4 * (this.#used + 1) > 3 * this.#seconds.length) this.compact(now)
     const slot = this.#slotOf(id, true)
     const before = this.#seconds[slot] as number
@@ -85,11 +85,11 @@ export class FingerprintTable {
   compact(now: number): void {
     const [first, second, seconds] = [this.#first, this.#second, this.#seconds]
     let live = 0
-    for (const one of seconds) if (!this.#isOver(one, now)) live += 1
+    for (const one of seconds) if (!this.isOver(one, now)) live += 1
     this.#allocate(slotsFor(live, seconds.length))
     for (let from = 0; from < seconds.length; from++) {
       const one = seconds[from] as number
-      if (this.#isOver(one, now)) continue
+      if (this.isOver(one, now)) continue
       this.#seconds[this.#probe(first[from] as number, second[from] as number, true)] = one
       this.#latest = Math.max(this.#latest, one)
     }
@@ -125,7 +125,8 @@ export class FingerprintTable {
     return slot
   }
 
-  #isOver(seconds: number, now: number): boolean {
+  /** Whether an entry with this number would not be kept any more; both in seconds since the epoch. */
+  isOver(seconds: number, now: number): boolean {
     return seconds === 0 || seconds + this.#keptFor <= now
   }
 

@@ -35,6 +35,7 @@ export function entryOf(revocation: Revocation, now: number): RevocationEntry {
     case 'grant':
       return { kind: revocation.kind, id: idOf(revocation), revokedAt: now }
     case 'session':
+      return { kind: revocation.kind, id: idOf(revocation), revokedAt: now, time: timeOf(revocation, now, now + 1) }
     case 'subject':
     case 'client':
       return { kind: revocation.kind, id: idOf(revocation), revokedAt: now, time: timeOf(revocation, now) }
@@ -50,8 +51,8 @@ function idOf({ id }: { readonly id: string }): string {
   return id
 }
 
-function timeOf({ before }: { readonly before?: number }, now: number): number {
-  const time = before ?? now
+function timeOf({ before }: { readonly before?: number }, now: number, usual: number = now): number {
+  const time = before ?? usual
   // Milliseconds by mistake would refuse every token for the next fifty thousand years.
   if (!isNumber(time) || time > now + CLOCK_DIFFERENCE) {
     throw invalid(`before must be seconds since the epoch, at most ${CLOCK_DIFFERENCE} ahead`)

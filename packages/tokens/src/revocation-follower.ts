@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Clock, PortcullisError } from '@portcullis/core'
 import { TokenError } from './errors.ts'
 import { decodeEntry } from './revocation-entry.ts'
@@ -79,16 +80,20 @@ export class RevocationFollower {
         if (this.#closed) throw new TokenError('tokens.revocations_unavailable', 'it was closed', { status: 503 })
         this.#cursor ??= this.#feed.follow(() => this.onChange())
         const batch = await this.#cursor.read()
-        for (const published of batch.entries) this.#take(published)
+        for (const published of batch.entries) {
+          this.#take(published)
+          if (this.#hole !== undefined) throw this.#holeError(this.#hole.code)
+        }
         more = batch.more
-        if (this.#hole !== undefined) throw this.#holeError(this.#hole.code)
+        // A driver that answers at once would let nothing else run until the end of a long feed.
+        if (more) await setImmediate()
       }
     } catch (error) {
-      this.failure = error instanceof PortcullisError ? error.code : error instanceof Error ? error.name : 'unknown'
+      this.failure = this.#hole?.code ?? nameOf(error)
       if (error instanceof TokenError) throw error
       throw new TokenError('tokens.revocations_unavailable', 'the feed can not be read', { cause: error, status: 503 })
     }
-    if (this.#closed) return
+    if (this.#closed || this.#hole !== undefined) return
     this.lastInSync = startedAt
     this.failure = undefined
   }
@@ -136,4 +141,9 @@ export class RevocationFollower {
     this.#cursor?.close()
     this.#cursor = undefined
   }
+}
+
+function nameOf(error: unknown): string {
+  if (error instanceof PortcullisError) return error.code
+  return error instanceof Error ? error.name : 'unknown'
 }

@@ -24,6 +24,7 @@ export class RevocationSets {
   readonly #until: Readonly<Record<'token' | 'grant', FingerprintTable>>
   readonly #before: Readonly<Record<'session' | 'subject' | 'client', FingerprintTable>>
   #allBefore = 0
+  #compactedAt = Number.NEGATIVE_INFINITY
 
   constructor({ maxTokenLifetime, maxEntries }: RevocationSetsOptions) {
     this.#lifetime = maxTokenLifetime
@@ -70,15 +71,21 @@ export class RevocationSets {
       this.#allBefore = time
       return 'new'
     }
-    if (!this.hasRoom(now)) return 'full'
-    if (kind === 'session' || kind === 'subject' || kind === 'client')
-      return this.#before[kind].raise(id, Math.max(time, 1), now) ? 'new' : 'known'
-    return this.#until[kind].raise(id, this.#endOf(entry), now) ? 'new' : 'known'
+    const isTimed = kind === 'session' || kind === 'subject' || kind === 'client'
+    const table = isTimed ? this.#before[kind] : this.#until[kind]
+    const number = isTimed ? Math.max(time, 1) : this.#endOf(entry)
+    if (table.isOver(number, now)) return 'known'
+    // What is there already needs no room: feeds answer entries more than once.
+    if (table.get(id, now) === 0 && !this.hasRoom(now)) return 'full'
+    return table.raise(id, number, now) ? 'new' : 'known'
   }
 
   /** @param now seconds since the epoch */
   hasRoom(now: number): boolean {
     if (this.#size() < this.#maxEntries) return true
+    // Looking through everything is work, and within a second nothing more expires.
+    if (Math.abs(now - this.#compactedAt) < 1) return false
+    this.#compactedAt = now
     for (const table of this.#tables()) table.compact(now)
     return this.#size() < this.#maxEntries
   }

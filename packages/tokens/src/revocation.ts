@@ -24,8 +24,9 @@ export type Revocation =
   /**
    * The tokens of a session (`sid`), of a subject (`sub`) or of a client (`client_id`) that were issued at `before` or earlier;
    * those that are issued later are good: for somebody who signs in again, and for a grant that outlives its session
-   * (`offline_access`). `before`: seconds since the epoch, at most 300 ahead. Default: now. `iat` has whole seconds: what was issued
-   * in that very second counts as issued before it, so whoever signs in again within the second does it once more.
+   * (`offline_access`). `before`: seconds since the epoch, at most 300 ahead. Default: now; of a session a second later, since what
+   * ends here may just have been used at a process whose clock is a little ahead. `iat` has whole seconds: what was issued in that
+   * very second counts as issued before it, so whoever signs in again within the second does it once more.
    */
   | { readonly kind: 'session' | 'subject' | 'client'; readonly id: string; readonly before?: number }
   /** Every token that was issued at `before` or earlier, with `before` as above. */

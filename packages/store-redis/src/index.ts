@@ -1,0 +1,3 @@
+export type { RedisClient } from './client.ts'
+export { RedisStoreError, type RedisStoreErrorCode } from './errors.ts'
+export { createRedisRevocationFeed, type RedisRevocationFeedOptions } from './revocation-feed.ts'
