@@ -10,7 +10,9 @@ it('the example in the README is the one that is compiled and run here', () => {
 })
 
 it('the example does what it says', async () => {
-  const { access, authenticate, caller, first, jwks, refreshed } = await import('./readme-example.ts')
+  const { access, authenticate, caller, first, issued, jwks, refreshed, revocations, signOut } = await import(
+    './readme-example.ts'
+  )
   expect(caller).toBe('user-1')
   expect(refreshed).toMatchObject({ ok: true, grant: { subject: 'user-1' }, familyId: first.familyId })
   expect(JSON.parse(String((await jwks.endpoint(request())).body))).toMatchObject({ keys: [{ alg: 'ES256' }] })
@@ -19,4 +21,12 @@ it('the example does what it says', async () => {
     type: 'continue',
     principal: { subject: 'user-1', clientId: 'web', scopes: ['invoice:read'] },
   })
+  const key = issued.ok ? issued.key : ''
+  expect(await authenticate(request({ authorization: `Bearer ${key}` }))).toMatchObject({ principal: { subject: 'user-1' } })
+  expect(await signOut()).toBe(true)
+  expect(await authenticate(request({ authorization: `Bearer ${access.token}` }))).toMatchObject({
+    reply: { status: 401 },
+    cause: { code: 'tokens.revoked' },
+  })
+  await revocations.close()
 })
