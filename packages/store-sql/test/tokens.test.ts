@@ -1,13 +1,24 @@
-import { type ApiKeyInfo, createApiKeys, createOpaqueTokens } from '@portcullis/tokens'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createSealer } from '@portcullis/core'
+import {
+  type ApiKeyInfo,
+  createApiKeys,
+  createDpopProver,
+  createDpopVerifier,
+  createKeyRing,
+  createOpaqueTokens,
+  createRefreshTokens,
+} from '@portcullis/tokens'
 import Database from 'libsql'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSqlite, type SqlStore } from '../src/index.ts'
 import { freshFile } from './directory.ts'
 
-/* API keys and opaque tokens, raced over several connections to one file. */
+/* What `tokens` keeps, raced over several connections to one file. */
 
 const issuer = 'https://login.example'
 const audience = 'https://api.example'
+const sealer = createSealer({ current: 'k1', keys: { k1: randomBytes(32) } })
 const owner = { subject: 'user-1', within: undefined }
 
 async function stores(): Promise<SqlStore[]> {
@@ -54,5 +65,57 @@ describe('opaque tokens on SQLite', () => {
     const second = await all[1]!.accessToken(request)
     expect(await all[2]!.revokeSession('s1')).toBe(1)
     expect((await all[3]!.verify(second.token)).ok).toBe(false)
+  })
+})
+
+describe('refresh tokens on SQLite', () => {
+  it('have one successor, whoever of 200 asks within the grace, and no family after a reuse', async () => {
+    const grant = { subject: 'user-1', clientId: 'web', scopes: ['a'] }
+    const all = (await stores()).map((store) => createRefreshTokens({ store, sealer }))
+    const { token } = await all[0]!.issue(grant)
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => all[i % 4]!.rotate(token, { clientId: 'web' })))
+    expect(new Set(answers.map((answer) => (answer.ok ? answer.token : answer.reason.code))).size).toBe(1)
+    expect(answers[0]?.ok).toBe(true)
+
+    // Without a grace: one is answered, and then there is no live family at all, never two.
+    const strict = (await stores()).map((store) => createRefreshTokens({ store, sealer, grace: 0 }))
+    const { token: other } = await strict[0]!.issue(grant)
+    const raced = await Promise.all(Array.from({ length: 200 }, (_, i) => strict[i % 4]!.rotate(other, { clientId: 'web' })))
+    const given = raced.flatMap((answer) => (answer.ok ? [answer.token] : []))
+    expect(given).toHaveLength(1)
+    expect(await strict[3]!.rotate(given[0] ?? '', { clientId: 'web' })).toMatchObject({ ok: false })
+  })
+})
+
+describe('a key ring on SQLite', () => {
+  it('gets one key of 40 rotations at once, and loses one of 40 emergencies', async () => {
+    const all = (await stores()).map((store) => createKeyRing({ store, sealer }))
+    await Promise.all(all.map((ring) => ring.load()))
+    const added = await Promise.all(Array.from({ length: 40 }, (_, i) => all[i % 4]!.rotate()))
+    expect(new Set(added.map(({ kid }) => kid)).size).toBe(1)
+    expect(await all[0]!.list()).toHaveLength(2)
+    const { kid } = await all[1]!.signer()
+    const revoked = await Promise.all(Array.from({ length: 40 }, (_, i) => all[i % 4]!.revoke(kid)))
+    expect(revoked.filter(Boolean)).toHaveLength(1)
+    const left = await all[2]!.list()
+    expect(left.map((key) => key.kid)).not.toContain(kid)
+    expect(left.filter(({ state }) => state === 'active')).toHaveLength(1)
+  })
+})
+
+describe('DPoP proofs on SQLite', () => {
+  it('are good for one of 200 uses', async () => {
+    const origin = 'https://api.example'
+    const all = (await stores()).map((store) => createDpopVerifier({ store, origin }))
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const prover = await createDpopProver({ privateJwk: privateKey.export({ format: 'jwk' }) })
+    const proof = await prover.proof({ method: 'GET', url: `${origin}/me` })
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => all[i % 4]!.verify({ proof, method: 'GET', target: '/me' })),
+    )
+    expect(results.filter(({ ok }) => ok)).toHaveLength(1)
+    expect(new Set(results.flatMap((result) => (result.ok ? [] : [result.reason.code])))).toEqual(
+      new Set(['tokens.proof_replayed']),
+    )
   })
 })

@@ -1,6 +1,18 @@
+import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type EndpointRoute, json, type Reply } from '@portcullis/core'
 import { describe, expect, it } from 'vitest'
-import { createKeyRing, jwksEndpoint, protectedResourceMetadata, protectedResourceMetadataUrl } from '../src/index.ts'
+import {
+  createKeyRing,
+  createRemoteJwks,
+  createTokenIssuer,
+  createVerifier,
+  jwksEndpoint,
+  protectedResourceMetadata,
+  protectedResourceMetadataUrl,
+  type Signer,
+} from '../src/index.ts'
 import { manualClock, memoryStore, request, testSealer } from './support.ts'
 
 const clock = manualClock()
@@ -32,6 +44,29 @@ describe('jwksEndpoint', () => {
     const { kid } = await ring.rotate()
     const { body } = await call(jwksEndpoint(ring, { path: '/jwks' }))
     expect((body['keys'] as { kid: string }[]).map((key) => key.kid)).toContain(kid)
+  })
+
+  it('serves keys whose private half never leaves a key management service, and signs with them', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const kms: Signer = {
+      kid: 'kms-1',
+      alg: 'ES256',
+      sign: async (data) => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      },
+    }
+    const publicJwk = { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: 'kms-1', alg: 'ES256', use: 'sig' }
+    const { endpoint } = jwksEndpoint({ jwks: async () => ({ keys: [publicJwk as never] }), jwksMaxAge: 300 })
+    const server = createServer(async (_, res) => res.end((await endpoint(request())).body))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const tokens = createTokenIssuer({ issuer, signer: () => kms, clock })
+    const { token } = await tokens.accessToken({ subject: 'user-1', audience: resource, clientId: 'web', scopes: [] })
+    const keys = createRemoteJwks({ url: `${issuer}/jwks`, clock })
+    const result = await createVerifier({ issuer, audience: resource, keys, clock }).verify(token)
+    await new Promise((resolve) => server.close(resolve))
+    expect(result).toMatchObject({ ok: true, claims: { sub: 'user-1' }, header: { kid: 'kms-1' } })
   })
 
   it('needs a path', () => {
