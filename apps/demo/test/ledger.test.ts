@@ -366,7 +366,7 @@ describe.each(frameworks)('Ledger on %s', (framework) => {
     // better-auth CVE-2025-61928: whose key it is, is not for the request to say.
     expect((await ask(as('ada'), 'DELETE', `/api/keys/${id}`)).status).toBe(404)
     expect((await ask(as('ada'), 'POST', '/api/keys', { scopes: ['invoice:read'], userId: 'usr_grace' })).status).toBe(400)
-    const { tokens } = await signInAs(ledger.url, 'grace', { scope: 'openid invoice:read' })
+    const { tokens } = await signInAs(ledger.url, 'alan', { scope: 'openid invoice:read' })
     expect((await ask(tokens.access_token, 'POST', '/api/keys', { scopes: ['invoice:create'] })).status).toBe(403)
 
     expect((await ask(as('grace'), 'DELETE', `/api/keys?id=${id}`)).status).toBe(204)

@@ -180,12 +180,12 @@ describe('a feed in a store', () => {
     const feed = createStoreRevocationFeed({ store: flaky, clock })
     const revocations = createRevocations({ feed, clock })
     await revocations.sync()
-    await feed.publish('{"k":"s","i":"session","r":1767225600}')
+    await feed.publish('{"k":"g","i":"grant","r":1767225600}')
     failing = true
     await expect(revocations.sync()).rejects.toThrow(expect.objectContaining({ code: 'tokens.revocations_unavailable' }))
     failing = false
     await revocations.sync()
-    expect(revocations.status().entries.session).toBe(1)
+    expect(revocations.status().entries.grant).toBe(1)
     await revocations.close()
     expect(START / 1000).toBe(1_767_225_600)
   })
