@@ -1,10 +1,13 @@
 import { type EndpointRoute, json, open } from '@portcullis/core'
+import type { JWK } from 'jose'
 import { TokenError } from './errors.ts'
+import { PRIVATE_MEMBERS } from './jwk-checks.ts'
 import type { KeyRing } from './key-ring.ts'
 import { secureUrl } from './secure-url.ts'
 
 /**
- * Serves the ring's public keys (RFC 7517 §8.5), cacheable for the ring's `jwksMaxAge`.
+ * Serves the ring's public keys (RFC 7517 §8.5), cacheable for the ring's `jwksMaxAge`. It answers with `tokens.key_private` rather
+ * than with a private key.
  * @throws TokenError `tokens.options_invalid`
  */
 export function jwksEndpoint(
@@ -21,8 +24,17 @@ export function jwksEndpoint(
     method: 'GET',
     path,
     policy: open('public keys, for whoever verifies tokens'),
-    endpoint: async () => ({ status: 200, headers, body: JSON.stringify(await ring.jwks()) }),
+    async endpoint() {
+      const { keys } = await ring.jwks()
+      // A ring has public members alone; a set that somebody put together by hand may not.
+      if (keys.some(isSecret)) throw new TokenError('tokens.key_private', 'a private key is about to be published')
+      return { status: 200, headers, body: JSON.stringify({ keys }) }
+    },
   }
+}
+
+function isSecret(jwk: JWK): boolean {
+  return jwk.kty === 'oct' || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
 }
 
 /** Options of {@link protectedResourceMetadata}; RFC 9728 §2. */

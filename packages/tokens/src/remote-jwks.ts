@@ -189,7 +189,12 @@ class CachedJwks {
     if (metadata['issuer'] !== this.#issuer) {
       throw new TokenError('tokens.keys_unavailable', 'the metadata is of another issuer', { status: 503 })
     }
-    return secureUrl('jwks_uri', metadata['jwks_uri'])
+    const url = secureUrl('jwks_uri', metadata['jwks_uri'])
+    // What is somewhere else must not send us to what listens on this machine alone.
+    if (!url.startsWith('https:') && this.#issuer?.startsWith('https:') === true) {
+      throw new TokenError('tokens.keys_unavailable', 'jwks_uri is not an https: URL', { status: 503 })
+    }
+    return url
   }
 
   #name(): string {

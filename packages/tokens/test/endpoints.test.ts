@@ -69,6 +69,14 @@ describe('jwksEndpoint', () => {
     expect(result).toMatchObject({ ok: true, claims: { sub: 'user-1' }, header: { kid: 'kms-1' } })
   })
 
+  it.each([
+    ['a private key', { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }],
+    ['a secret', { kty: 'oct', k: 'k' }],
+  ])('publishes nothing with %s in it', async (_, jwk) => {
+    const { endpoint } = jwksEndpoint({ jwks: async () => ({ keys: [jwk] }), jwksMaxAge: 300 })
+    await expect(endpoint(request())).rejects.toMatchObject({ code: 'tokens.key_private' })
+  })
+
   it('needs a path', () => {
     expect(() => jwksEndpoint(ring, { path: 'jwks' })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
   })

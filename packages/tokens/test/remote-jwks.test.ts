@@ -389,6 +389,17 @@ describe('discovery', () => {
   })
 })
 
+it('an issuer elsewhere can not send us to what listens on this machine alone', async () => {
+  const asked: string[] = []
+  const fetch = async (url: string): Promise<Response> => {
+    asked.push(url)
+    return Response.json({ issuer, jwks_uri: 'http://127.0.0.1:6379/keys' })
+  }
+  const verifier = remote({ url: undefined as never, issuer, fetch })
+  await expect(verifier.verify(await tokenBy(one))).rejects.toMatchObject({ code: 'tokens.keys_unavailable' })
+  expect(asked).toEqual([`${issuer}/.well-known/openid-configuration`])
+})
+
 describe('two issuers', () => {
   it('share nothing: a key of one verifies nothing of the other, kid or no kid (get-jwks before 11.0.2)', async () => {
     const evil = await testKey('ES256', 'k1')
