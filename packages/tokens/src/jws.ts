@@ -4,6 +4,7 @@ import { deepFreeze } from './deep-freeze.ts'
 import { TokenError } from './errors.ts'
 import type { KeyHint, KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
+import { wholeNumber } from './options.ts'
 import { type Refused, refused } from './refused.ts'
 import { parseJsonSegment } from './strict-json.ts'
 
@@ -73,10 +74,12 @@ export interface ParsedJws {
 /**
  * Verifies a compact JWS (RFC 7515 §5.2) with any payload: the layer below `createVerifier`, which is what tokens want.
  * Synchronous whenever the source is.
+ * @throws TokenError `tokens.options_invalid`; `tokens.keys_unavailable`
  */
 export function verifyJws(compact: string, keys: KeySource, options: JwsOptions = {}): JwsResult | Promise<JwsResult> {
   const allowed = allowedAlgorithms(keys, options.algorithms)
-  const parsed = parseJws(compact, options.maxLength ?? MAX_TOKEN_LENGTH)
+  const maxLength = wholeNumber('maxLength', options.maxLength ?? MAX_TOKEN_LENGTH, { min: 1, max: 1_048_576 })
+  const parsed = parseJws(compact, maxLength)
   if (!parsed.ok) return parsed
   const payload = decodeBase64url(parsed.payload)
   if (payload === undefined) return MALFORMED

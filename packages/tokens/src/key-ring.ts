@@ -320,6 +320,10 @@ class StoredKeyRing {
     const known = new Map(this.#picture?.keys.map((key) => [key.id, key]))
     const keys: RingKey[] = []
     for await (const stored of this.#records.find('ring', this.#name)) {
+      // Where a record is indexed is not sealed; its id is, and has the ring's name in it.
+      if (!stored.id.startsWith(`${this.#name}.`)) {
+        throw new TokenError('tokens.key_malformed', 'a key of another ring stands in this one')
+      }
       keys.push(await openRecord(stored, this.#sealer, known.get(stored.id)))
     }
     return keys

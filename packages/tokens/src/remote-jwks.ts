@@ -36,7 +36,7 @@ export type RemoteJwksOptions = JwksLocation &
     readonly cacheMaxAge?: number
     /** Seconds that a set is used beyond that while it can't be read. Default: 3600. */
     readonly staleIfError?: number
-    /** The fewest seconds between two readings, whatever tokens name. Default: 30. */
+    /** The fewest seconds between two readings, whatever tokens name; no more than `cacheMaxAge` counts. Default: 30. */
     readonly cooldown?: number
     /** Milliseconds for a reading, metadata included. Default: 5000. */
     readonly timeout?: number
@@ -102,7 +102,9 @@ class CachedJwks {
     this.#metadataUrl = options.issuer === undefined ? undefined : metadataUrl(location, options.metadata ?? 'openid')
     this.#cacheMaxAge = 1000 * seconds('cacheMaxAge', options.cacheMaxAge ?? 300, { min: 1, max: 86_400 })
     this.#usableFor = this.#cacheMaxAge + 1000 * seconds('staleIfError', options.staleIfError ?? 3600, { min: 0, max: 86_400 })
-    this.#cooldown = 1000 * seconds('cooldown', options.cooldown ?? 30, { min: 1, max: 3600 })
+    // What is older than its age must be read again, however lately that was.
+    const cooldown = 1000 * seconds('cooldown', options.cooldown ?? 30, { min: 1, max: 3600 })
+    this.#cooldown = Math.min(cooldown, this.#cacheMaxAge)
     this.#settings = {
       fetch: options.fetch ?? globalThis.fetch,
       timeout: 1000 * seconds('timeout', (options.timeout ?? 5000) / 1000, { min: 0.001, max: 60 }),
@@ -209,6 +211,8 @@ class CachedJwks {
 }
 
 function metadataUrl(issuer: string, kind: 'openid' | 'oauth'): string {
+  // RFC 8414 §2: no query, behind which a path would be part of it.
+  if (new URL(issuer).search !== '') throw new TokenError('tokens.options_invalid', 'issuer has a query')
   const trimmed = issuer.replace(/\/$/, '')
   if (kind === 'openid') return `${trimmed}/.well-known/openid-configuration`
   if (kind === 'oauth') {

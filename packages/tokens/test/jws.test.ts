@@ -270,6 +270,10 @@ describe('limits', () => {
     expect(verdict(token as never)).toBe('tokens.malformed')
   })
 
+  it.each([Number.NaN, 0, -1, Number.POSITIVE_INFINITY])('%s is no length', (maxLength) => {
+    expect(() => verifyJws(good, keys, { maxLength })).toThrow(expect.objectContaining({ code: 'tokens.options_invalid' }))
+  })
+
   it('a flood of invented headers does not push the real one out of the cache', async () => {
     const parse = vi.spyOn(JSON, 'parse')
     const forgetful = createVerifier({ issuer, audience, keys, cache: false, clock: manualClock() })

@@ -345,6 +345,14 @@ describe('what is in the store', () => {
     await expect(ringOf().load()).rejects.toMatchObject({ code: 'core.seal_broken' })
   })
 
+  it('a key of one ring is none of another, also when somebody indexes it there', async () => {
+    await ringOf({ name: 'other' }).load()
+    for await (const stored of collection().find('ring', 'other')) {
+      await collection().replace(stored.id, stored.version, stored.value, { index: { ring: 'default' } })
+    }
+    await expect(ringOf().load()).rejects.toMatchObject({ code: 'tokens.key_malformed' })
+  })
+
   it('without the sealing key the start fails, and no new key is made in silence (BuilderIO agent-native #2971)', async () => {
     await ringOf().load()
     await expect(

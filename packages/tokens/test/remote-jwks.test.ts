@@ -177,6 +177,15 @@ describe('a key that has left the set', () => {
     expect(codeOf(await verifier.verify(token))).toBe('tokens.key_unknown')
   })
 
+  it('nor where the cooldown is longer than the age', async () => {
+    const verifier = remote({ cacheMaxAge: 10, cooldown: 3600 })
+    const token = await tokenBy(one)
+    expect(codeOf(await verifier.verify(token))).toBe('accepted')
+    serve(two.publicJwk)
+    clock.advance(10)
+    expect(codeOf(await verifier.verify(token))).toBe('tokens.key_unknown')
+  })
+
   it('nor when none is left', async () => {
     const verifier = remote({ cacheMaxAge: 300 })
     const token = await tokenBy(one)
@@ -325,6 +334,10 @@ describe('a URL', () => {
 
   it.each(['https://issuer.example/jwks', 'http://localhost:3000/jwks', 'http://[::1]:3000/jwks'])('%s is taken', (url) => {
     expect(createRemoteJwks({ url }).kind).toBe('asymmetric')
+  })
+
+  it('an issuer with a query is refused', () => {
+    expect(() => createRemoteJwks({ issuer: 'https://a.example/?tenant=1' })).toThrow('issuer has a query')
   })
 
   it.each([{}, { url: 'https://a.example', issuer: 'https://a.example' }])('%j is refused', (options) => {
