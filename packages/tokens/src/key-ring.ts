@@ -11,18 +11,11 @@ import type { JSONWebKeySet } from 'jose'
 import { TokenError } from './errors.ts'
 import { keyAddedEvent, keyRemovedEvent, keyRevokedEvent } from './events.ts'
 import { withDeadline } from './fetch-json.ts'
-import { type KeyHint, KeyIndex, type KeySource } from './key-source.ts'
+import type { KeyHint, KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { seconds } from './options.ts'
-import {
-  generateRecord,
-  type KeyRecord,
-  openRecord,
-  type RingAlgorithm,
-  type RingKey,
-  resealRecord,
-  sealedBy,
-} from './ring-key.ts'
+import { generateRecord, type KeyRecord, openRecord, type RingAlgorithm, type RingKey, resealRecord } from './ring-key.ts'
+import { type RingKeyInfo, RingPicture } from './ring-picture.ts'
 import type { Signer } from './signer.ts'
 
 /** Options of {@link createKeyRing}. */
@@ -49,20 +42,6 @@ export interface KeyRingOptions {
   /** Milliseconds for a reading of the store. Default: 2000. */
   readonly timeout?: number
   readonly clock?: Clock
-}
-
-/** A key of a ring, as it may be shown. */
-export interface RingKeyInfo {
-  readonly kid: string
-  readonly alg: RingAlgorithm
-  /** `published`: in the JWKS and not signing yet; `active`: signs; `retired`: verifies what it signed before. */
-  readonly state: 'published' | 'active' | 'retired'
-  /** Milliseconds since the epoch; 0 for the first key of a ring. */
-  readonly activatesAt: number
-  /** When it leaves the ring: milliseconds since the epoch; `undefined` while it has no successor. */
-  readonly removesAt: number | undefined
-  /** The id of the key that it is sealed under. When no key of the ring names a sealing key any more, that one may go. */
-  readonly sealedBy: string
 }
 
 /** Signing keys with their times, shared by all processes on one store. */
@@ -144,8 +123,8 @@ class StoredKeyRing {
   readonly #sealer: Sealer
   readonly #clock: Clock
   readonly #records: Collection<KeyRecord>
-  #picture: Picture | undefined
-  #reading: Promise<Picture> | undefined
+  #picture: RingPicture | undefined
+  #reading: Promise<RingPicture> | undefined
   #attemptedAt = Number.NEGATIVE_INFINITY
   #failure: unknown
 
@@ -175,7 +154,7 @@ class StoredKeyRing {
   }
 
   /** The picture, not older than the refresh interval. */
-  async current(): Promise<Picture> {
+  async current(): Promise<RingPicture> {
     const picture = this.#picture
     return picture !== undefined && this.#age(picture) <= this.#refreshInterval * 1000 ? picture : this.#read()
   }
@@ -238,7 +217,7 @@ class StoredKeyRing {
   }
 
   /** As fresh as it can be had: where the store does not answer, the picture in hand serves for a while. */
-  async #readOrKeep(): Promise<Picture> {
+  async #readOrKeep(): Promise<RingPicture> {
     try {
       if (this.#failure !== undefined && this.#hasTriedLately()) throw this.#failure
       return await this.#read()
@@ -250,7 +229,7 @@ class StoredKeyRing {
   }
 
   /** A ring that can't be read for longer than verifiers keep a JWKS must not be trusted any more than theirs. */
-  #mayServe(picture: Picture | undefined): boolean {
+  #mayServe(picture: RingPicture | undefined): boolean {
     return picture !== undefined && this.#age(picture) <= this.jwksMaxAge * 1000
   }
 
@@ -259,7 +238,7 @@ class StoredKeyRing {
   }
 
   /** Joins a reading that is under way. */
-  #read(): Promise<Picture> {
+  #read(): Promise<RingPicture> {
     this.#reading ??= this.#readAnew().finally(() => {
       this.#reading = undefined
     })
@@ -267,7 +246,7 @@ class StoredKeyRing {
   }
 
   /** Sees everything that was written before the call. */
-  async #readAnew(): Promise<Picture> {
+  async #readAnew(): Promise<RingPicture> {
     const startedAt = this.#clock.now()
     this.#attemptedAt = startedAt
     try {
@@ -290,7 +269,7 @@ class StoredKeyRing {
     }
   }
 
-  async #look(startedAt: number): Promise<Picture> {
+  async #look(startedAt: number): Promise<RingPicture> {
     let keys = await this.#open()
     if (keys.length === 0) {
       // The first key signs at once, by every clock: there is no verifier yet that could know another.
@@ -302,7 +281,7 @@ class StoredKeyRing {
       await this.#addNext(last)
       keys = await this.#open()
     }
-    const picture = new Picture(keys, startedAt, this.maxTokenLifetime * 1000, this.#clock)
+    const picture = new RingPicture(keys, startedAt, this.maxTokenLifetime * 1000, this.#clock)
     // Two readings may end in another order than they began.
     if (this.#picture === undefined || this.#picture.readAt <= startedAt) this.#picture = picture
     await this.#sweep(picture)
@@ -337,7 +316,7 @@ class StoredKeyRing {
     }
   }
 
-  async #sweep(picture: Picture): Promise<void> {
+  async #sweep(picture: RingPicture): Promise<void> {
     for (const key of picture.gone()) {
       if (await this.#records.remove(key.id)) {
         keyRemovedEvent.publish({ ring: this.#name, kid: key.kid }, { clock: this.#clock })
@@ -345,7 +324,7 @@ class StoredKeyRing {
     }
   }
 
-  #age(picture: Picture): number {
+  #age(picture: RingPicture): number {
     // A clock that was set back makes a picture of unknown age, not a young one.
     return Math.abs(this.#clock.now() - picture.readAt)
   }
@@ -353,65 +332,4 @@ class StoredKeyRing {
 
 function sequenceOf(id: string): number {
   return Number(id.slice(id.lastIndexOf('.') + 1))
-}
-
-/** A ring as it was read at one moment; what its keys are follows from the time of asking. */
-class Picture {
-  readonly keys: readonly RingKey[]
-  readonly readAt: number
-  readonly #index: KeyIndex
-  readonly #removesAt: ReadonlyMap<string, number>
-  readonly #clock: Clock
-
-  constructor(keys: readonly RingKey[], readAt: number, lifetime: number, clock: Clock) {
-    this.keys = keys
-    this.readAt = readAt
-    this.#clock = clock
-    this.#index = new KeyIndex(keys.map((key) => key.verificationKey))
-    const removals = keys.map((key, place): [string, number] => {
-      const successor = keys[place + 1]
-      return [key.kid, successor === undefined ? Number.POSITIVE_INFINITY : successor.activatesAt + lifetime]
-    })
-    this.#removesAt = new Map(removals)
-  }
-
-  find(hint: KeyHint): VerificationKey | undefined {
-    const found = this.#index.find(hint)
-    return found?.kid !== undefined && this.#isPresent(found.kid) ? found : undefined
-  }
-
-  present(): readonly RingKey[] {
-    return this.keys.filter((key) => this.#isPresent(key.kid))
-  }
-
-  gone(): readonly RingKey[] {
-    return this.keys.filter((key) => !this.#isPresent(key.kid))
-  }
-
-  active(): RingKey {
-    const now = this.#clock.now()
-    const active = this.keys.findLast((key) => key.activatesAt <= now)
-    if (active === undefined) throw new TokenError('tokens.keys_unavailable', 'no key of the ring is active yet', { status: 503 })
-    return active
-  }
-
-  list(): readonly RingKeyInfo[] {
-    const now = this.#clock.now()
-    const active = this.active()
-    return this.present().map((key) => {
-      const removesAt = this.#removesAt.get(key.kid)
-      return {
-        kid: key.kid,
-        alg: key.alg,
-        state: key.activatesAt > now ? 'published' : key === active ? 'active' : 'retired',
-        activatesAt: key.activatesAt,
-        removesAt: removesAt === Number.POSITIVE_INFINITY ? undefined : removesAt,
-        sealedBy: sealedBy(key),
-      }
-    })
-  }
-
-  #isPresent(kid: string): boolean {
-    return this.#clock.now() < (this.#removesAt.get(kid) ?? 0)
-  }
 }
