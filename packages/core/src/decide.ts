@@ -49,7 +49,8 @@ const passed: Verdict = { type: 'continue', headers: none }
 
 /**
  * Asks guards in order; the first reply wins. Stays synchronous as long as no guard awaits, and then makes no promise.
- * A guard that throws fails closed: 500, and nothing of the error reaches the client.
+ * A guard that throws fails closed: 503 when its error has that status, since something is down for a while, otherwise 500; nothing of
+ * the error reaches the client.
  *
  * @param policy the route's rule, asked last; the entrance has none
  */
@@ -172,9 +173,11 @@ function failed(
 ): Verdict {
   reportFailure(req, guard, error)
   const code = error instanceof PortcullisError ? error.code : 'core.guard_failed'
-  const reply = problem({ status: 500 })
+  // What is down for a while is not what is broken: clients and balancers try the former again.
+  const status = error instanceof PortcullisError && error.status === 503 ? 503 : 500
+  const reply = problem({ status })
   state.decidedBy = policy ?? refusedAtEntrance
-  if (decisionEvent.observed) report(req, state, policy, 'failed', 500, { code, message: `guard ${nameOf(guard)} threw` })
+  if (decisionEvent.observed) report(req, state, policy, 'failed', status, { code, message: `guard ${nameOf(guard)} threw` })
   return { type: 'reply', headers, reply }
 }
 

@@ -40,6 +40,8 @@ export type CoreErrorCode =
   | 'core.value_invalid'
   | 'core.expiry_invalid'
   | 'core.page_invalid'
+  | 'core.audit_invalid'
+  | 'core.audit_contended'
 
 /** An error of this package. */
 export class CoreError extends PortcullisError<CoreErrorCode> {}

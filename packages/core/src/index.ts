@@ -1,7 +1,27 @@
+export type { AuditHead } from './audit-chain.ts'
+export {
+  type AuditEntry,
+  type AuditLog,
+  type AuditLogOptions,
+  type AuditPage,
+  type AuditRecord,
+  type AuditVerdict,
+  createAuditLog,
+} from './audit-log.ts'
 export { type Form, parseForm, readForm, readJson } from './body.ts'
+export {
+  type BackendLost,
+  type BackendRestored,
+  type Breaker,
+  type BreakerOptions,
+  backendLostEvent,
+  backendRestoredEvent,
+  createBreaker,
+} from './breaker.ts'
 export { challenge } from './challenge.ts'
 export { type Clock, epochSeconds, systemClock } from './clock.ts'
 export { assertRoutesCovered } from './coverage.ts'
+export { withDeadline } from './deadline.ts'
 export {
   type DecisionEvent,
   decide,
@@ -31,7 +51,7 @@ export type { Principal } from './principal.ts'
 export { json, type Problem, problem } from './problem.ts'
 export { addressRanges, type ClientResolver, type Connection, parseAddress, trustedProxies } from './proxies.ts'
 export { createSealer, type Sealer, SealerError, type SealerErrorCode } from './sealer.ts'
-export type { Collection, CollectionDeclaration, Json, Page, Store, Stored, WriteOptions } from './store.ts'
+export type { Collection, CollectionDeclaration, Json, Keep, Page, Store, Stored, WriteOptions } from './store.ts'
 export {
   type CheckedWrite,
   checkId,
@@ -41,4 +61,5 @@ export {
   normalizeDeclaration,
   sameDeclaration,
 } from './store-contract.ts'
+export { type Stores, type StoresOptions, stores } from './stores.ts'
 export type { Client, MatchedRoute, RequestBody, RequestHeaders, RequestView } from './view.ts'

@@ -18,7 +18,7 @@ const UNFIT_IN_KEY = /\0|\p{Surrogate}/u
  * @throws CoreError `core.collection_invalid`
  */
 export function normalizeDeclaration(declaration: CollectionDeclaration): Required<CollectionDeclaration> {
-  const { name, indexes = [] } = declaration
+  const { name, indexes = [], keep = 'durable' } = declaration
   if (typeof name !== 'string' || !COLLECTION_NAME.test(name)) {
     throw new CoreError('core.collection_invalid', `a collection's name must match ${COLLECTION_NAME.source}`)
   }
@@ -27,12 +27,13 @@ export function normalizeDeclaration(declaration: CollectionDeclaration): Requir
       throw new CoreError('core.collection_invalid', `an index of ${name} is not named as ${INDEX_NAME.source} asks`)
     }
   }
+  if (keep !== 'durable' && keep !== 'hot') throw new CoreError('core.collection_invalid', `${name} is kept durable or hot`)
   const unique = new Set(indexes)
   if (unique.size !== indexes.length) throw new CoreError('core.collection_invalid', `${name} declares an index twice`)
-  return Object.freeze({ name, indexes: Object.freeze([...unique].sort()) })
+  return Object.freeze({ name, indexes: Object.freeze([...unique].sort()), keep })
 }
 
-/** Whether two declarations, both as {@link normalizeDeclaration} returns them, say the same. */
+/** Whether two declarations, both as {@link normalizeDeclaration} returns them, say the same of what a store holds. */
 export function sameDeclaration(a: Required<CollectionDeclaration>, b: Required<CollectionDeclaration>): boolean {
   return a.name === b.name && a.indexes.join() === b.indexes.join()
 }

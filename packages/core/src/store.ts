@@ -55,7 +55,15 @@ export interface CollectionDeclaration {
   readonly name: string
   /** Names of its indexes. */
   readonly indexes?: readonly string[]
+  /**
+   * Where `stores` puts it. `hot`: written and read all the time, short-lived, and the package's README says what it means when a
+   * failover loses the last of it. Default: `durable`.
+   */
+  readonly keep?: Keep
 }
+
+/** How a collection wants to be kept. */
+export type Keep = 'durable' | 'hot'
 
 /** A place that keeps collections. */
 export interface Store {

@@ -8,6 +8,7 @@ import {
   guardFailedEvent,
   type Outcome,
   open,
+  PortcullisError,
   type Principal,
   principalOf,
   settle,
@@ -86,6 +87,18 @@ describe('decide', () => {
 
   it('refuses a policy that needs a caller when no guard names one', () => {
     expect(decide(requestView(), [pass], authenticated())).toMatchObject({ type: 'reply', reply: { status: 500 } })
+  })
+
+  it('answers 503 when a guard could not ask what it must ask, and 500 for any other error, whatever its status', () => {
+    const throwing =
+      (status: number): Guard =>
+      () => {
+        throw new PortcullisError('test.down', 'the store is down', { status })
+      }
+    expect(decide(requestView(), [throwing(503)])).toMatchObject({ type: 'reply', reply: { status: 503 } })
+    for (const status of [200, 400, 404, 500]) {
+      expect(decide(requestView(), [throwing(status)])).toMatchObject({ type: 'reply', reply: { status: 500 } })
+    }
   })
 
   it('gives the principal that a guard names to the policy', () => {
