@@ -40,7 +40,11 @@ export interface SessionRecords<Data extends Json> {
 
 /** @param cookieName parts kinds of sessions that share a store */
 export function sessionRecords<Data extends Json>(store: Store, cookieName: string, lifetimes: Lifetimes): SessionRecords<Data> {
-  const collection = store.collection<SessionRecord<Data>>({ name: 'sessions.sessions', indexes: ['subject', 'handle'] })
+  const collection = store.collection<SessionRecord<Data>>({
+    name: 'sessions.sessions',
+    indexes: ['subject', 'handle'],
+    keep: 'hot',
+  })
   // A cookie's name holds no space, so two kinds never share a key.
   const indexKey = (key: string): string => `${cookieName} ${key}`
   return {

@@ -122,7 +122,7 @@ class StoredDpopVerifier implements DpopVerifier {
     this.#maxAge = 1000 * seconds('maxAge', options.maxAge ?? 60, { min: 1, max: 600 })
     // FAPI 2.0 Security Profile §5.3.2.1: 10 seconds ahead are taken, more than 60 are not.
     this.#tolerance = 1000 * seconds('clockTolerance', options.clockTolerance ?? 10, { min: 0, max: 60 })
-    this.#proofs = options.store.collection<true>({ name: 'tokens.proofs' })
+    this.#proofs = options.store.collection<true>({ name: 'tokens.proofs', keep: 'hot' })
   }
 
   async verify(presented: PresentedProof): Promise<DpopResult> {

@@ -1,3 +1,4 @@
+import { withDeadline } from '@portcullis/core'
 import { TokenError, type TokenErrorCode } from './errors.ts'
 import { type JsonObject, parseJsonObject } from './strict-json.ts'
 
@@ -8,27 +9,24 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 type UnavailableCode = Extract<TokenErrorCode, 'tokens.keys_unavailable' | 'tokens.introspection_unavailable'>
 
 /**
- * Runs something that must be over in time, whether or not it heeds its signal.
+ * Asks somebody outside, within a time. What is under way when time is up is called off.
  * @param timeout milliseconds
  * @throws TokenError of `code`
  */
-export async function withDeadline<T>(
+export async function askInTime<T>(
   timeout: number,
-  work: (signal: AbortSignal) => Promise<T>,
+  ask: (signal: AbortSignal) => Promise<T>,
   code: UnavailableCode = 'tokens.keys_unavailable',
 ): Promise<T> {
   const controller = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(unavailable(code, `no answer within ${timeout} ms`))
-      controller.abort()
-    }, timeout)
-  })
   try {
-    return await Promise.race([work(controller.signal), deadline])
+    return await withDeadline(
+      timeout,
+      () => ask(controller.signal),
+      () => unavailable(code, `no answer within ${timeout} ms`),
+    )
   } finally {
-    clearTimeout(timer)
+    controller.abort()
   }
 }
 

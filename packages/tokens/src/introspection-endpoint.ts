@@ -1,5 +1,5 @@
 import { TokenError } from './errors.ts'
-import { type Fetch, fetchJson, withDeadline } from './fetch-json.ts'
+import { askInTime, type Fetch, fetchJson } from './fetch-json.ts'
 import { seconds, text, wholeNumber } from './options.ts'
 import { secureUrl } from './secure-url.ts'
 import type { JsonObject } from './strict-json.ts'
@@ -54,7 +54,7 @@ export class IntrospectionEndpoint {
     if (this.#underWay >= this.#maxConcurrent) throw unavailable('too many questions are under way')
     this.#underWay += 1
     try {
-      return await withDeadline(this.#timeout, (signal) => this.#post(token, signal), 'tokens.introspection_unavailable')
+      return await askInTime(this.#timeout, (signal) => this.#post(token, signal), 'tokens.introspection_unavailable')
     } catch (cause) {
       if (cause instanceof TokenError && cause.code === 'tokens.introspection_unavailable') throw cause
       throw unavailable('the endpoint can not be asked', cause)

@@ -10,7 +10,7 @@ import {
 import type { JSONWebKeySet } from 'jose'
 import { TokenError } from './errors.ts'
 import { keyAddedEvent, keyRemovedEvent, keyRevokedEvent } from './events.ts'
-import { withDeadline } from './fetch-json.ts'
+import { askInTime } from './fetch-json.ts'
 import type { KeyHint, KeySource } from './key-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { seconds } from './options.ts'
@@ -262,7 +262,7 @@ class StoredKeyRing {
   /** @throws TokenError `tokens.keys_unavailable` (503), also when it takes too long */
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await withDeadline(this.#timeout, work)
+      return await askInTime(this.#timeout, work)
     } catch (cause) {
       if (cause instanceof PortcullisError) throw cause
       throw new TokenError('tokens.keys_unavailable', 'the key ring can not be read', { cause, status: 503 })

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@portcullis/core'
 import type { JWK } from 'jose'
 import { TokenError } from './errors.ts'
 import { jwksFailedEvent, jwksRefreshedEvent } from './events.ts'
-import { type Fetch, fetchJson, withDeadline } from './fetch-json.ts'
+import { askInTime, type Fetch, fetchJson } from './fetch-json.ts'
 import { type KeyHint, KeyIndex, type KeySource } from './key-source.ts'
 import { type ImportOptions, importVerificationKey, type VerificationKey } from './keys.ts'
 import { seconds, text, wholeNumber } from './options.ts'
@@ -163,7 +163,7 @@ class CachedJwks {
     this.#attemptedAt = startedAt
     const { fetch, timeout, maxBytes } = this.#settings
     try {
-      const document = await withDeadline(timeout, async (signal) => {
+      const document = await askInTime(timeout, async (signal) => {
         this.#url ??= await this.#discover({ fetch, maxBytes, signal })
         return fetchJson(this.#url, { fetch, maxBytes, signal })
       })

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, type Collection, type Store, systemClock } from '@portcullis/core'
-import { Deadline } from './deadline.ts'
+import { type Breaker, type Clock, type Collection, createBreaker, type Store, systemClock } from '@portcullis/core'
 import { TokenError } from './errors.ts'
 import { seconds } from './options.ts'
 import {
@@ -66,7 +65,7 @@ class StoreRevocationFeed implements RevocationFeed {
   readonly interval: number
   readonly #settings: Settings
   readonly #entries: Collection<Kept>
-  readonly #writing: Deadline
+  readonly #writing: Breaker
   readonly #cursors = new Set<RevocationCursor>()
   #closed = false
 
@@ -78,7 +77,7 @@ class StoreRevocationFeed implements RevocationFeed {
     const overlap = 1000 * seconds('overlap', options.overlap ?? 10, { min: 0, max: 3600 })
     const timeout = 1000 * seconds('timeout', (options.timeout ?? 2000) / 1000, { min: 0.001, max: 60 })
     this.#settings = { name, overlap, timeout, clock }
-    this.#writing = new Deadline(timeout)
+    this.#writing = createBreaker({ timeout, unavailable })
     this.#entries = options.store.collection<Kept>({ name: 'tokens.revocations', indexes: ['feed'] })
   }
 
@@ -109,7 +108,7 @@ class StoreRevocationFeed implements RevocationFeed {
 class StoreCursor implements RevocationCursor {
   readonly #entries: Collection<Kept>
   readonly #settings: Settings
-  readonly #reading: Deadline
+  readonly #reading: Breaker
   readonly #onClose: () => void
   /** Where the next page begins, within one pass from the overlap to the end. */
   #place: string
@@ -123,7 +122,7 @@ class StoreCursor implements RevocationCursor {
   constructor(entries: Collection<Kept>, settings: Settings, onClose: () => void) {
     this.#entries = entries
     this.#settings = settings
-    this.#reading = new Deadline(settings.timeout)
+    this.#reading = createBreaker({ timeout: settings.timeout, unavailable })
     this.#onClose = onClose
     this.#place = this.#placeAt(0)
     this.#wholeBegan = settings.clock.now()
@@ -191,6 +190,11 @@ function idTime(milliseconds: number): string {
 
 function timeOf(id: string): number {
   return Number(id.split('.')[1])
+}
+
+function unavailable(why: 'late' | 'open', timeout: number): TokenError {
+  const message = why === 'late' ? `the store had no answer within ${timeout} ms` : 'the store has not answered lately'
+  return new TokenError('tokens.revocations_unavailable', message, { status: 503 })
 }
 
 function closed(): TokenError {

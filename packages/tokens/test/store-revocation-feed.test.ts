@@ -157,7 +157,8 @@ describe('a feed in a store', () => {
       await expect(feed.publish('x')).rejects.toThrow(expect.objectContaining({ code: 'tokens.revocations_unavailable' }))
       await expect(cursor.read()).rejects.toThrow(expect.objectContaining({ code: 'tokens.revocations_unavailable' }))
     }
-    expect(calls).toBe(32)
+    // Three of each until nobody believes in it any more, and then one now and again.
+    expect(calls).toBeLessThan(20)
   })
 
   it('a reading that failed midway loses nothing', async () => {
