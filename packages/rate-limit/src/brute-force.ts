@@ -77,9 +77,9 @@ export interface BruteForceGuard {
 export function createBruteForceGuard(options: BruteForceOptions = {}): BruteForceGuard {
   const { name = 'sign-in', clock = systemClock, store = createMemoryRateLimitStore({ clock }) } = options
   const ipv6Prefix = checkPrefix(options.ipv6Prefix)
-  const account = scopePolicies(`${name}:account`, options.account ?? [{ name: 'hourly', quota: 100, window: 3600 }])
-  const pair = scopePolicies(`${name}:pair`, options.pair ?? [{ name: 'quarter', quota: 10, window: 900 }])
-  const address = scopePolicies(`${name}:address`, options.address ?? [{ name: 'quarter', quota: 200, window: 900 }])
+  const account = scopePolicies(`${name}:account`, options.account ?? [{ name: 'hourly', quota: 100, window: 3600 }], name)
+  const pair = scopePolicies(`${name}:pair`, options.pair ?? [{ name: 'quarter', quota: 10, window: 900 }], name)
+  const address = scopePolicies(`${name}:address`, options.address ?? [{ name: 'quarter', quota: 200, window: 900 }], name)
   requireWider(account, pair)
   const refundable = Object.freeze([...account, ...pair])
   const policies = Object.freeze([...refundable, ...address])

@@ -20,6 +20,11 @@ export interface ScopedPolicy extends Policy {
    */
   readonly scope: string
   readonly burst: number
+  /**
+   * Set where one check has several keys: all buckets of policies with the same word are kept in one place, a slot of a Redis Cluster,
+   * so that a check of them can be all or nothing. Without it, a bucket is kept where its key says.
+   */
+  readonly together?: string
 }
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/
@@ -30,9 +35,10 @@ const LONGEST_WINDOW = 366 * 86_400
  * Checks policies and names them apart from those of other limiters. The result is what a store is called with: keep it, and
  * give the same array every time; a store may hang what it prepared on the array's identity.
  * @param limiter the limiter's name, `A-Z a-z 0-9 . _ -`; colons separate its parts
+ * @param together see {@link ScopedPolicy}
  * @throws RateLimitError `rate_limit.policy_invalid`, `rate_limit.options_invalid` for a malformed limiter name
  */
-export function scopePolicies(limiter: string, policies: readonly Policy[]): readonly ScopedPolicy[] {
+export function scopePolicies(limiter: string, policies: readonly Policy[], together?: string): readonly ScopedPolicy[] {
   if (!limiter.split(':').every((part) => NAME.test(part))) {
     throw new RateLimitError('rate_limit.options_invalid', 'a limiter name is 1 to 64 of A-Z a-z 0-9 . _ -')
   }
@@ -47,7 +53,14 @@ export function scopePolicies(limiter: string, policies: readonly Policy[]): rea
       if (!isUnits(quota)) throw invalid(name, `quota is a whole number from 1 to ${MOST_UNITS}`)
       if (!isUnits(burst)) throw invalid(name, `burst is a whole number from 1 to ${MOST_UNITS}`)
       if (!isWindow(window)) throw invalid(name, 'window is in seconds, whole milliseconds, from 0.001 to 366 days')
-      return Object.freeze({ scope: `${limiter}:${name}`, name, quota, window, burst })
+      return Object.freeze({
+        scope: `${limiter}:${name}`,
+        name,
+        quota,
+        window,
+        burst,
+        ...(together !== undefined && { together }),
+      })
     }),
   )
 }
