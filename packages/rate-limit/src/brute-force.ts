@@ -1,4 +1,4 @@
-import { type Clock, type EventContext, systemClock } from '@portcullis/core'
+import { type Clock, type EventContext, PortcullisError, systemClock } from '@portcullis/core'
 import { addressPrefix } from './address.ts'
 import { RateLimitError } from './errors.ts'
 import { guessRefused } from './events.ts'
@@ -58,7 +58,8 @@ export interface RefusedAttempt {
 export interface BruteForceGuard {
   /**
    * Takes one attempt from the account, from the address, and from their pair, or, when one of them has none left, from none.
-   * @throws RateLimitError `rate_limit.key_missing`: no address or none that is well-formed (500), or an empty identifier (400)
+   * @throws RateLimitError `rate_limit.key_missing`: no address or none that is well-formed (500), or an empty identifier (400); whatever
+   *   the store throws: while it is down, no attempt is allowed
    * @example
    * const attempt = await guard.attempt({ account: form.email, address: req.client.ip }, { request: req })
    * if (!attempt.allowed) return tooMany(attempt.retryAfter)
@@ -120,7 +121,13 @@ function reserved(
     async settle(outcome) {
       if (settled) return
       settled = true
-      if (outcome === 'success') await store.adjust(keys, refundable, -1, verdict)
+      if (outcome !== 'success') return
+      try {
+        await store.adjust(keys, refundable, -1, verdict)
+      } catch (error) {
+        // The store is down: the attempt stays counted until time gives it back, and whoever knew the secret is not turned away for it.
+        if (!(error instanceof PortcullisError && error.status === 503)) throw error
+      }
     },
   }
 }

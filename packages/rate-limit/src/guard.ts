@@ -15,6 +15,7 @@ import { rateLimitFields, retryAfterSeconds } from './headers.ts'
 import type { LimitKey } from './key.ts'
 import { createMemoryRateLimitStore } from './memory-store.ts'
 import { checkCost, type Policy, type ScopedPolicy, scopePolicies } from './policy.ts'
+import { type WhenUnavailable, withStandIn } from './stand-in.ts'
 import type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'
 
 /** Options of {@link limit}. */
@@ -30,6 +31,13 @@ export interface LimitOptions {
   readonly name?: string
   /** Where it is counted; by default in this process, in a store of its own. */
   readonly store?: RateLimitStore
+  /**
+   * What happens while the store can't be asked. `local`, the default: this process counts by itself, up to its share of the limit, and
+   * facts say `degraded`. `closed`: the guard throws, and the request is answered 503. `open`: everything passes.
+   */
+  readonly whenUnavailable?: WhenUnavailable
+  /** How many processes share the store: each one's share is that part of the limit. Default: 1. */
+  readonly processes?: number
   /** Units that a request costs, 1 by default. */
   readonly cost?: number | ((req: RequestView) => number)
   /** For events, and for the store where none is given. */
@@ -44,7 +52,7 @@ export interface LimitFacts {
   readonly remaining: number
   /** Every policy's own result. */
   readonly results: readonly RateLimitResult[]
-  /** Whether the request was counted in a bucket that it shares with others. */
+  /** Whether the request was counted in a bucket that it shares with others, or in this process alone. */
   readonly degraded: boolean
 }
 
@@ -59,7 +67,11 @@ export interface LimitFacts {
  * @example limit({ policies: [{ name: 'burst', quota: 100, window: 60 }], key: byAddress() })
  */
 export function limit(options: LimitOptions): Guard<LimitFacts> {
-  const { clock = systemClock, store = createMemoryRateLimitStore({ clock }), key, cost = 1, headers = 'ratelimit' } = options
+  const { clock = systemClock, key, cost = 1, headers = 'ratelimit', whenUnavailable = 'local', processes = 1 } = options
+  const store =
+    options.store === undefined
+      ? createMemoryRateLimitStore({ clock })
+      : withStandIn(options.store, { mode: whenUnavailable, processes, clock })
   const policies = scopePolicies(options.name ?? 'limit', options.policies)
   const kind = key.kind ?? 'custom'
   checkDeclaredCost(cost, policies)
