@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { type Behaviour, collect, existing } from './store-subject.ts'
 
 /** Allowed as an id and as an index key, whatever they look like to a query language or to a glob. */
-const HOSTILE_KEYS = [
+export const HOSTILE_KEYS: readonly string[] = [
   "'; drop table users; --",
   '" or 1=1 --',
   "a'b",
@@ -61,7 +61,7 @@ const HOSTILE_KEYS = [
   'a\u200B',
   'x'.repeat(512),
   '\u{1F511}'.repeat(256),
-] as const
+]
 
 const INVALID_KEYS: readonly unknown[] = [
   '',
