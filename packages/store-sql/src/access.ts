@@ -1,53 +1,27 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { StoreError } from './errors.ts'
+import type { Database } from './schema.ts'
+import type { Bound, Statement } from './statement.ts'
 
-/** The one way to the database. */
-export interface Access {
-  /** Runs a query, or a whole transaction; again while the database is busy. @throws StoreError */
-  run<R>(query: () => Promise<R>): Promise<R>
-  /** Waits for what is under way, and closes. Again: does nothing. */
-  close(): Promise<void>
+/** What a statement came to. */
+export interface Answer {
+  /** The columns of each row, in the order in which the statement names them. */
+  readonly rows: readonly (readonly unknown[])[]
+  /** How many rows it wrote or deleted. */
+  readonly changes: number
 }
 
-/**
- * @param busyTimeout milliseconds for which a busy database is asked again
- * @param toStoreError names what the driver throws
- * @param close closes the database
- */
-export function createAccess(busyTimeout: number, toStoreError: (error: unknown) => Error, close: () => Promise<void>): Access {
-  const underWay = new Set<Promise<unknown>>()
-  let closing: Promise<void> | undefined
-
-  async function patiently<R>(query: () => Promise<R>): Promise<R> {
-    const deadline = performance.now() + busyTimeout
-    for (;;) {
-      try {
-        return await query()
-      } catch (thrown) {
-        const error = toStoreError(thrown)
-        // Busy means that the statement, or the transaction, did nothing: asking again cannot do it twice.
-        const again = error instanceof StoreError && error.code === 'store_sql.busy' && performance.now() < deadline
-        if (!again) throw error
-        // Uneven, so that processes which collided do not collide again.
-        await pause(2 + Math.random() * 8)
-      }
-    }
-  }
-
-  return {
-    async run(query) {
-      if (closing !== undefined) throw new StoreError('store_sql.closed', 'the store was closed')
-      const running = patiently(query)
-      underWay.add(running)
-      try {
-        return await running
-      } finally {
-        underWay.delete(running)
-      }
-    },
-    close() {
-      closing ??= Promise.allSettled(underWay).then(close)
-      return closing
-    },
-  }
+/** The one way to the database: it waits where waiting helps, refuses when the store is closed, and names errors. */
+export interface Access {
+  /** Runs one statement; at once where the driver can. @throws StoreError */
+  execute(statement: Statement, values: Readonly<Record<string, Bound>>): Answer | Promise<Answer>
+  /** Reads through Kysely. What it does may be done twice. @throws StoreError */
+  read<R>(work: (db: Database) => Promise<R>): Promise<R>
+  /**
+   * Runs `work` in one transaction, while nobody else, in no process, runs any in here. It looks before it writes: it may be run again.
+   * @throws StoreError
+   */
+  exclusively<R>(work: (locked: Database) => Promise<R>): Promise<R>
+  /** Bounds work of several steps as a single one is bounded. @throws StoreError */
+  within<R>(work: () => Promise<R>): Promise<R>
+  /** Waits for what is under way, and closes. Again: does nothing. */
+  close(): Promise<void>
 }

@@ -12,165 +12,98 @@ import {
   type Stored,
   type WriteOptions,
 } from '@portcullis/core'
-import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from 'kysely'
-import { indexColumn, tableName } from './identifier.ts'
-import type { EntryDatabase, EntryRow } from './schema.ts'
+import type { Answer } from './access.ts'
+import { type CollectionStatements, SWEEP_BATCH } from './collection-statements.ts'
+import { indexColumn } from './identifier.ts'
+import type { Bound, Statement } from './statement.ts'
 
 /** How many rows `find` reads at a time. */
 const FIND_BATCH = 256
-/** After this many writes to a collection, one batch of what has expired in it is deleted. */
-const SWEEP_EVERY = 64
-/** More than {@link SWEEP_EVERY}: the sweep is faster than what it follows. */
-const SWEEP_BATCH = 128
+/** After this many writes to a collection, one batch of what has expired in it is deleted: more than was written meanwhile. */
+const SWEEP_EVERY = SWEEP_BATCH / 2
 
-/** Every query goes through here: it waits until the table is there, refuses when the store is closed, and names errors. */
-export type Run = <R>(query: () => Promise<R>) => Promise<R>
+/** Every statement goes through here: it waits until the table is there, refuses when the store is closed, and names errors. */
+export type Execute = (statement: Statement, values: Readonly<Record<string, Bound>>) => Answer | Promise<Answer>
 
-type Columns = ExpressionBuilder<Record<string, EntryRow>, string>
-
-/** A collection in its table. Each verb is one statement, which is what makes it atomic. */
+/** A collection in its table. */
 export class SqlCollection<T extends Json> implements Collection<T> {
   readonly declaration: Required<CollectionDeclaration>
-  readonly #table: string
-  readonly #db: EntryDatabase
-  readonly #run: Run
+  readonly #statements: CollectionStatements
+  readonly #execute: Execute
   readonly #clock: Clock
   #writes = 0
 
-  constructor(declaration: Required<CollectionDeclaration>, db: EntryDatabase, run: Run, clock: Clock) {
+  constructor(declaration: Required<CollectionDeclaration>, statements: CollectionStatements, execute: Execute, clock: Clock) {
     this.declaration = declaration
-    this.#table = tableName(declaration.name)
-    this.#db = db
-    this.#run = run
+    this.#statements = statements
+    this.#execute = execute
     this.#clock = clock
   }
 
   async get(id: string): Promise<Stored<T> | undefined> {
     checkId(id)
-    const row = await this.#run(() =>
-      this.#db
-        .selectFrom(this.#table)
-        .select(['id', 'value', 'version', 'expires_at'])
-        .where('id', '=', id)
-        .where((columns) => this.#live(columns))
-        .executeTakeFirst(),
-    )
-    return row && stored<T>(row)
+    const { rows } = await this.#execute(this.#statements.get, { id, now: this.#now() })
+    const row = rows[0] as Columns | undefined
+    return row && stored<T>(id, row)
   }
 
   async create(id: string, value: T, options?: WriteOptions): Promise<boolean> {
     checkId(id)
-    // A random start: a version that was read before a remove does not fit what is created after it.
-    const row = { ...this.#row(value, options), id, version: randomInt(1, 2 ** 47) }
-    const written = await this.#run(() =>
-      this.#db
-        .insertInto(this.#table)
-        .values(row)
-        .onConflict((conflict) =>
-          conflict.column('id').doUpdateSet(row).where(`${this.#table}.expires_at`, '<=', this.#clock.now()),
-        )
-        .returning('version')
-        .executeTakeFirst(),
-    )
+    const { rows } = await this.#execute(this.#statements.create, { id, ...this.#written(value, options) })
     await this.#sweepSometimes()
-    return written !== undefined
+    return rows.length > 0
   }
 
   async replace(id: string, version: number, value: T, options?: WriteOptions): Promise<boolean> {
     checkId(id)
-    const row = this.#row(value, options)
+    const written = this.#written(value, options)
     if (!Number.isSafeInteger(version)) return false
-    const result = await this.#run(() =>
-      this.#db
-        .updateTable(this.#table)
-        .set(row)
-        .set((columns) => ({ version: columns('version', '+', 1) }))
-        .where('id', '=', id)
-        .where('version', '=', version)
-        .where((columns) => this.#live(columns))
-        .executeTakeFirst(),
-    )
+    const { changes } = await this.#execute(this.#statements.replace, { id, before: version, ...written })
     await this.#sweepSometimes()
-    return result.numUpdatedRows > 0n
+    return changes > 0
   }
 
   async take(id: string): Promise<T | undefined> {
     checkId(id)
-    const row = await this.#run(() =>
-      this.#db
-        .deleteFrom(this.#table)
-        .where('id', '=', id)
-        .where((columns) => this.#live(columns))
-        .returning('value')
-        .executeTakeFirst(),
-    )
-    return row && (JSON.parse(row.value) as T)
+    const { rows } = await this.#execute(this.#statements.take, { id, now: this.#now() })
+    const row = rows[0] as readonly [value: string] | undefined
+    return row && (JSON.parse(row[0]) as T)
   }
 
   async remove(id: string): Promise<boolean> {
     checkId(id)
-    const result = await this.#run(() =>
-      this.#db
-        .deleteFrom(this.#table)
-        .where('id', '=', id)
-        .where((columns) => this.#live(columns))
-        .executeTakeFirst(),
-    )
-    return result.numDeletedRows > 0n
+    const { changes } = await this.#execute(this.#statements.remove, { id, now: this.#now() })
+    return changes > 0
   }
 
   /** Reads in batches, each behind the last: it holds no lock, and is no snapshot. */
   async *find(index: string, key: string, page: Page = {}): AsyncGenerator<Stored<T>, void, undefined> {
     checkIndexKey(this.declaration, index, key)
     checkPage(page)
-    const { limit = Number.POSITIVE_INFINITY, order = 'ascending' } = page
-    let { after } = page
-    let left = limit
+    const { order = 'ascending' } = page
+    let { after, limit: left = Number.POSITIVE_INFINITY } = page
     while (left > 0) {
-      const batch = Math.min(left, FIND_BATCH)
-      const rows = await this.#run(() => this.#page(index, key, after, batch, order).execute())
+      const limit = Math.min(left, FIND_BATCH)
+      const statement = this.#statements.find(index, after === undefined ? order : `${order} behind`)
+      const values = { key, limit, now: this.#now() }
+      const answer = await this.#execute(statement, after === undefined ? values : { ...values, after })
+      const rows = answer.rows as readonly Found[]
       for (const row of rows) {
+        const entry = stored<T>(row[3], row)
         // It was read with its batch, and may have expired while the caller looked at those before.
-        if (row.expires_at !== null && row.expires_at <= this.#clock.now()) continue
+        if (entry.expiresAt !== undefined && entry.expiresAt <= this.#clock.now()) continue
         left -= 1
-        yield stored<T>(row)
+        yield entry
       }
-      if (rows.length < batch) return
-      after = rows.at(-1)?.id
+      if (rows.length < limit) return
+      after = rows.at(-1)?.[3]
     }
-  }
-
-  /** The query behind {@link find}: a test reads its plan. */
-  #page(index: string, key: string, after: string | undefined, limit: number, order: 'ascending' | 'descending') {
-    const ascending = order === 'ascending'
-    return this.#db
-      .selectFrom(this.#table)
-      .select(['id', 'value', 'version', 'expires_at'])
-      .where(indexColumn(index), '=', key)
-      .$if(after !== undefined, (query) => query.where('id', ascending ? '>' : '<', after ?? ''))
-      .where((columns) => this.#live(columns))
-      .orderBy('id', ascending ? 'asc' : 'desc')
-      .limit(limit)
   }
 
   /** Deletes one batch of what has expired. @returns whether there may be more */
   async sweep(): Promise<boolean> {
-    const result = await this.#run(() =>
-      this.#db
-        .deleteFrom(this.#table)
-        .where('id', 'in', (from) =>
-          from
-            .selectFrom(this.#table)
-            .select('id')
-            .where('expires_at', '<=', this.#clock.now())
-            .orderBy('expires_at')
-            .limit(SWEEP_BATCH),
-        )
-        // Once more: on a database with several writers an id may have been created anew since it was selected.
-        .where('expires_at', '<=', this.#clock.now())
-        .executeTakeFirst(),
-    )
-    return result.numDeletedRows >= BigInt(SWEEP_BATCH)
+    const { changes } = await this.#execute(this.#statements.sweep, { now: this.#now() })
+    return changes >= SWEEP_BATCH
   }
 
   async #sweepSometimes(): Promise<void> {
@@ -180,20 +113,32 @@ export class SqlCollection<T extends Json> implements Collection<T> {
     await this.sweep().catch(() => undefined)
   }
 
-  #live(columns: Columns): ExpressionWrapper<Record<string, EntryRow>, string, SqlBool> {
-    return columns.or([columns('expires_at', 'is', null), columns('expires_at', '>', this.#clock.now())])
+  /** What a write sets: all columns but the id. What its options leave out becomes null. */
+  #written(value: T, options: WriteOptions | undefined): Record<string, Bound> {
+    const { text, expiresAt, keys } = checkWrite(this.declaration, value, options)
+    const written: Record<string, Bound> = {
+      value: text,
+      // Random: it fits no entry that was under this id before, and tells this write from any other when it is sent again.
+      version: randomInt(1, 2 ** 47),
+      expires_at: expiresAt ?? null,
+      now: this.#now(),
+    }
+    for (const [index, key] of keys) written[indexColumn(index)] = key
+    return written
   }
 
-  /** The columns that a write sets, each: what its options leave out becomes null. */
-  #row(value: T, options: WriteOptions | undefined): Omit<EntryRow, 'id' | 'version'> {
-    const { text, expiresAt, keys } = checkWrite(this.declaration, value, options)
-    const row: Omit<EntryRow, 'id' | 'version'> = { value: text, expires_at: expiresAt ?? null }
-    for (const index of this.declaration.indexes) row[indexColumn(index)] = keys.get(index) ?? null
-    return row
+  /** Whole milliseconds: a bigint takes no others. */
+  #now(): number {
+    return Math.floor(this.#clock.now())
   }
 }
 
-function stored<T extends Json>(row: Pick<EntryRow, 'id' | 'value' | 'version' | 'expires_at'>): Stored<T> {
-  const { id, value, version, expires_at } = row
-  return { id, value: JSON.parse(value) as T, version, expiresAt: expires_at ?? undefined }
+/** As drivers give them: that of PostgreSQL gives whole numbers as text. */
+type Columns = readonly [value: string, version: number | string, expires_at: number | string | null]
+type Found = readonly [...Columns, id: string]
+
+function stored<T extends Json>(id: string, [value, version, expires]: Columns | Found): Stored<T> {
+  // Both are below 2^53, hence the same as numbers.
+  const expiresAt = expires === null ? undefined : Number(expires)
+  return { id, value: JSON.parse(value) as T, version: Number(version), expiresAt }
 }

@@ -1,4 +1,4 @@
-import type { Kysely, RawBuilder } from 'kysely'
+import type { Compilable, Expression, Kysely, RawBuilder, SelectQueryBuilder } from 'kysely'
 
 /** A row of a collection's table. */
 export interface EntryRow {
@@ -20,6 +20,8 @@ export interface FrameworkTables {
   }
   /** Which collection is in which table, and which index columns that table has by now: JSON, a list of names. */
   pc_collections: { name: string; table_name: string; indexes: string }
+  /** A bucket's theoretical arrival time: whole milliseconds since the epoch, and ticks of the millisecond that follows. */
+  pc_rate_limits: { scope: string; key: string; ms: number; ticks: number }
 }
 
 /** The database, as the framework's own tables see it. */
@@ -28,14 +30,43 @@ export type Database = Kysely<FrameworkTables>
 /** The database, as collections see it: every table has the same columns. */
 export type EntryDatabase = Kysely<Record<string, EntryRow>>
 
+type Ids = SelectQueryBuilder<Record<string, EntryRow>, string, { id: string }>
+
 /** What differs between databases. */
 export interface SqlTraits {
+  readonly name: 'sqlite' | 'postgres'
   /** A type for whole numbers up to 2^53. */
   readonly integer: 'integer' | 'bigint'
+  /** A type for JavaScript's numbers. */
+  readonly real: 'real' | 'double precision'
   /** Stands behind a text column's type, so that it compares byte by byte. */
   readonly byteWise: RawBuilder<unknown>
   /** Stands at the end of `create table`. */
   readonly tableEnd: RawBuilder<unknown>
-  /** Runs `work` in one transaction, while nobody else, in no process, runs any in here. */
-  exclusively<T>(db: Database, work: (locked: Database) => Promise<T>): Promise<T>
+  /** What an SQL index holds in place of a key, where an entry has no room for the longest key and the longest id. */
+  digest?(key: Expression<unknown>): RawBuilder<number>
+  /** Whether a row is one of those: a batch that is locked, without waiting for what others have locked. */
+  isAmong(ids: Ids): RawBuilder<boolean>
+  hasTable(db: Database, table: string): Promise<boolean>
+  /** Statements that begin a transaction in which nobody else changes the schema. */
+  readonly lock: readonly string[]
+  /** Statements that are needed before there can be a table. */
+  readonly foundation: readonly string[]
+  /** Milliseconds since the epoch, as an expression. */
+  readonly now: string
+  /** `"schema"`, where tables are in one that statements must name. */
+  readonly schema?: string
+}
+
+/** Queries are built for this database. What is built is compiled, and run by other means. */
+export interface Dialect {
+  readonly db: Database
+  readonly traits: SqlTraits
+}
+
+/** The text of a statement that takes no parameters. */
+export function textOf(query: Compilable): string {
+  const { sql, parameters } = query.compile()
+  if (parameters.length > 0) throw new TypeError('a statement of the schema takes no parameters')
+  return sql
 }

@@ -10,10 +10,20 @@ import {
 } from '@portcullis/core'
 import type { Access } from './access.ts'
 import { SqlCollection } from './collection.ts'
-import { ensureTable } from './collection-table.ts'
+import { collectionStatements } from './collection-statements.ts'
+import { keptIndexes, tableStatements } from './collection-table.ts'
 import { StoreError } from './errors.ts'
-import { applyMigrations, listMigrations, type MigrationStatus } from './migrations.ts'
-import type { Database, EntryDatabase, SqlTraits } from './schema.ts'
+import {
+  applyMigrations,
+  isPending,
+  listMigrations,
+  type MigrationStatus,
+  pendingStatements,
+  revertMigrations,
+  runAll,
+  script,
+} from './migrator.ts'
+import type { Dialect } from './schema.ts'
 
 /** A store in an SQL database. */
 export interface SqlStore extends Store {
@@ -41,58 +51,121 @@ export interface Migrations {
   list(): Promise<readonly MigrationStatus[]>
   /** Applies what is pending, under a lock, all or nothing; then lists. @throws StoreError `store_sql.migration_unknown` */
   apply(): Promise<readonly MigrationStatus[]>
+  /**
+   * What this database lacks, as a script for people who apply it themselves: the migrations that are pending, and the tables, columns
+   * and indexes of the collections declared so far. Empty when it lacks nothing.
+   * @throws StoreError `store_sql.migration_unknown`
+   */
+  sql(): Promise<string>
+  /**
+   * Undoes what was applied after `to`, under a lock, all or nothing; then lists. For the way back to an older version, before it is
+   * installed: `apply`, and the next opening with `migrate: true`, do it all again.
+   * @param to the name of the last migration that stays; `null`: none does, and the collections' tables go, too
+   * @throws StoreError `store_sql.revert_refused` when data would be lost and `loseData` does not say so; `store_sql.options_invalid`
+   */
+  revert(to: string | null, options?: { readonly loseData?: boolean }): Promise<readonly MigrationStatus[]>
 }
 
 /** What a store is made of. */
 export interface SqlStoreParts {
-  readonly db: Database
-  readonly traits: SqlTraits
+  readonly dialect: Dialect
   readonly access: Access
   readonly clock: Clock
 }
 
 interface Declared {
   readonly collection: SqlCollection<Json>
+  /** Whether its table is known to be there. */
+  ready: boolean
   ensure(): Promise<void>
 }
 
-/** What the stores on all SQL databases have in common; `openSqlite` adds the rest. */
-export function createSqlStore({ db, traits, access, clock }: SqlStoreParts): SqlStore {
+/** What the stores on all SQL databases have in common; `openSqlite` and `openPostgres` add the rest. */
+export function createSqlStore({ dialect, access, clock }: SqlStoreParts): SqlStore {
   const declared = new Map<string, Declared>()
+  let migrated = false
+
+  async function list(): Promise<readonly MigrationStatus[]> {
+    return access.read((db) => listMigrations(db, dialect))
+  }
+
   const migrations: Migrations = {
-    list: () => access.run(() => listMigrations(db)),
-    apply: () => access.run(() => applyMigrations(db, traits, clock)),
+    list,
+    async apply() {
+      const listed = await list()
+      // Whoever may not change the schema need not, when there is nothing to change.
+      return isPending(listed) ? access.exclusively((locked) => applyMigrations(locked, dialect, clock.now())) : listed
+    },
+    async sql() {
+      const lacking = await access.read(async (db) => {
+        const listed = await listMigrations(db, dialect)
+        const statements = [...(await pendingStatements(db, dialect, listed, dialect.traits.now))]
+        const registered = await dialect.traits.hasTable(db, 'pc_collections')
+        for (const { collection } of declared.values()) {
+          const kept = registered ? await keptIndexes(db, collection.declaration) : undefined
+          statements.push(...tableStatements(collection.declaration, dialect, kept))
+        }
+        return statements
+      })
+      return script(lacking, dialect)
+    },
+    async revert(to, { loseData = false } = {}) {
+      const listed = await access.exclusively((locked) =>
+        revertMigrations(locked, dialect, { to, loseData, now: Math.floor(clock.now()) }),
+      )
+      migrated = false
+      for (const one of declared.values()) one.ready = false
+      return listed
+    },
   }
 
   async function makeTable(declaration: Required<CollectionDeclaration>): Promise<void> {
-    const pending = (await migrations.list()).filter(({ appliedAt }) => appliedAt === undefined)
-    if (pending.length > 0) {
-      throw new StoreError('store_sql.migration_pending', `${pending.length} migrations are pending: call migrations.apply()`)
+    migrated ||= !isPending(await list())
+    if (!migrated) {
+      throw new StoreError(
+        'store_sql.migration_pending',
+        'migrations are pending: call migrations.apply(), or apply migrations.sql()',
+      )
     }
-    await access.run(() => ensureTable(db, traits, declaration))
+    const kept = await access.read((db) => keptIndexes(db, declaration))
+    if (tableStatements(declaration, dialect, kept).length === 0) return
+    await access.exclusively(async (locked) => {
+      // Asked again: another process may have been here while this one waited for the lock.
+      await runAll(locked, tableStatements(declaration, dialect, await keptIndexes(locked, declaration)))
+    })
   }
 
   function declare(declaration: Required<CollectionDeclaration>): Declared {
-    let made: Promise<void> | undefined
-    const ensure = (): Promise<void> => {
-      made ??= makeTable(declaration).catch((error: unknown) => {
-        // The next verb tries again.
-        made = undefined
-        throw error
-      })
-      return made
-    }
-    const collection = new SqlCollection<Json>(
-      declaration,
-      // One database, seen by other columns.
-      db as unknown as EntryDatabase,
-      async (query) => {
-        await ensure()
-        return access.run(query)
+    let making: Promise<void> | undefined
+    const statements = collectionStatements(declaration, dialect)
+    const one: Declared = {
+      ready: false,
+      collection: new SqlCollection<Json>(
+        declaration,
+        statements,
+        (statement, values) => {
+          if (one.ready) return access.execute(statement, values)
+          return access.within(async () => {
+            await one.ensure()
+            return access.execute(statement, values)
+          })
+        },
+        clock,
+      ),
+      async ensure() {
+        if (one.ready) return
+        making ??= makeTable(declaration)
+          .then(() => {
+            one.ready = true
+          })
+          .finally(() => {
+            // When it failed, the next verb tries again.
+            making = undefined
+          })
+        await making
       },
-      clock,
-    )
-    return { collection, ensure }
+    }
+    return one
   }
 
   return {
@@ -112,7 +185,8 @@ export function createSqlStore({ db, traits, access, clock }: SqlStoreParts): Sq
       for (const { ensure } of declared.values()) await ensure()
     },
     async sweep() {
-      for (const { collection } of declared.values()) {
+      for (const { collection, ensure } of declared.values()) {
+        await ensure()
         let more = true
         while (more) more = await collection.sweep()
       }

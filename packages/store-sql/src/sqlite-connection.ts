@@ -1,9 +1,14 @@
 import type { SqliteDatabase, SqliteStatement } from 'kysely'
+import type { Answer } from './access.ts'
+import type { Statement } from './statement.ts'
 
 /** The part of better-sqlite3's interface that is used here; `libsql` has it, too. */
 export interface SqliteConnection {
   prepare(sql: string): {
     readonly reader: boolean
+    /** Whether rows come as lists of their columns. */
+    raw(toggle?: boolean): unknown
+    get(...parameters: unknown[]): unknown
     all(...parameters: unknown[]): unknown[]
     run(...parameters: unknown[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint }
     iterate(...parameters: unknown[]): IterableIterator<unknown>
@@ -51,6 +56,53 @@ export function kyselyDatabase(connection: SqliteConnection): SqliteDatabase {
   }
 }
 
+/**
+ * Runs statements past Kysely, which compiled them: that is half of what reading a row costs. Rows come as lists, whose making is the
+ * other half.
+ */
+export function directStatements(connection: SqliteConnection): (statement: Statement, bound: readonly unknown[]) => Answer {
+  const prepared = new WeakMap<Statement, (bound: readonly unknown[]) => Answer>()
+  return (statement, bound) => {
+    let run = prepared.get(statement)
+    if (run === undefined) {
+      run = directStatement(connection, statement)
+      prepared.set(statement, run)
+    }
+    return run(bound)
+  }
+}
+
+function directStatement(connection: SqliteConnection, { text, readsOne }: Statement): (bound: readonly unknown[]) => Answer {
+  const statement = connection.prepare(text)
+  const { reader } = statement
+  if (reader) statement.raw(true)
+  function run(bound: readonly unknown[]): Answer {
+    if (reader) return { rows: statement.all(bound) as unknown[][], changes: 0 }
+    return { rows: [], changes: Number(statement.run(bound).changes) }
+  }
+  if (WRITE.test(text)) return (bound) => locked(connection, () => run(bound))
+  if (!readsOne) return run
+  return (bound) => {
+    const row = statement.get(bound) as unknown[] | undefined
+    return { rows: row === undefined ? [] : [row], changes: 0 }
+  }
+}
+
+/** Runs `work` in one transaction that has the write lock from its beginning, unless it is in one already. */
+export function locked<R>(connection: SqliteConnection, work: () => R): R {
+  if (connection.inTransaction) return work()
+  connection.exec('begin immediate')
+  try {
+    const result = work()
+    connection.exec('commit')
+    return result
+  } catch (error) {
+    // Some errors, a full disk among them, have rolled back already.
+    if (connection.inTransaction) connection.exec('rollback')
+    throw error
+  }
+}
+
 function transactionStatement(connection: SqliteConnection, text: string): SqliteStatement {
   const run = (): { changes: number; lastInsertRowid: number } => {
     connection.exec(text)
@@ -60,23 +112,10 @@ function transactionStatement(connection: SqliteConnection, text: string): Sqlit
 }
 
 function lockingStatement(connection: SqliteConnection, statement: SqliteStatement): SqliteStatement {
-  function locked<R>(use: () => R): R {
-    if (connection.inTransaction) return use()
-    connection.exec('begin immediate')
-    try {
-      const result = use()
-      connection.exec('commit')
-      return result
-    } catch (error) {
-      // Some errors, a full disk among them, have rolled back already.
-      if (connection.inTransaction) connection.exec('rollback')
-      throw error
-    }
-  }
   return {
     reader: statement.reader,
-    all: (parameters) => locked(() => statement.all(parameters)),
-    run: (parameters) => locked(() => statement.run(parameters)),
+    all: (parameters) => locked(connection, () => statement.all(parameters)),
+    run: (parameters) => locked(connection, () => statement.run(parameters)),
     iterate: (parameters) => statement.iterate(parameters),
   }
 }

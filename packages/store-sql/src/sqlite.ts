@@ -1,9 +1,10 @@
-import { type Clock, PortcullisError, systemClock } from '@portcullis/core'
+import { type Clock, systemClock } from '@portcullis/core'
 import { Kysely, SqliteDialect, sql } from 'kysely'
-import { createAccess } from './access.ts'
-import { StoreError, type StoreErrorCode } from './errors.ts'
-import type { Database, FrameworkTables, SqlTraits } from './schema.ts'
+import { setBackend } from './backend.ts'
+import { StoreError } from './errors.ts'
+import type { Database, Dialect, FrameworkTables, SqlTraits } from './schema.ts'
 import { createSqlStore, type SqlStore } from './sql-store.ts'
+import { createSqliteAccess } from './sqlite-access.ts'
 import { kyselyDatabase, pragma, type SqliteConnection, type SqliteConstructor } from './sqlite-connection.ts'
 import { prepareFile } from './sqlite-file.ts'
 
@@ -40,10 +41,12 @@ export async function openSqlite(options: SqliteOptions): Promise<SqlStore> {
   if (typeof Driver !== 'function') throw new StoreError('store_sql.options_invalid', 'Database must be a constructor')
   const connection = connect(Driver, prepareFile(filename))
   const db: Database = new Kysely<FrameworkTables>({ dialect: new SqliteDialect({ database: kyselyDatabase(connection) }) })
-  const access = createAccess(busyTimeout, toStoreError, async () => disconnect(connection))
-  const store = createSqlStore({ db, traits: SQLITE, access, clock })
+  const access = createSqliteAccess({ connection, db, busyTimeout, close: () => disconnect(connection) })
+  const dialect: Dialect = { db, traits: TRAITS }
+  const store = createSqlStore({ dialect, access, clock })
+  setBackend(store, { name: 'sqlite', dialect, access })
   try {
-    await access.run(async () => configure(connection))
+    await access.read(async () => configure(connection))
     // Listing refuses a database that a newer version has migrated.
     await (migrate ? store.migrations.apply() : store.migrations.list())
     return store
@@ -84,45 +87,20 @@ function configure(connection: SqliteConnection): void {
   }
 }
 
-const SQLITE: SqlTraits = {
+const TRAITS: SqlTraits = {
+  name: 'sqlite',
   integer: 'integer',
+  real: 'real',
   // BINARY compares UTF-8 bytes. It is the default; it is said so that nobody wonders.
   byteWise: sql`collate binary`,
   // Without STRICT a column takes a value of any type, and compares it by that.
   tableEnd: sql`strict`,
-  async exclusively(db, work) {
-    return db.connection().execute(async (locked) => {
-      // IMMEDIATE takes the write lock now. Taken at the first write, it could fail half-way and without waiting.
-      await sql`begin immediate`.execute(locked)
-      try {
-        const result = await work(locked)
-        await sql`commit`.execute(locked)
-        return result
-      } catch (error) {
-        await sql`rollback`.execute(locked).catch(() => undefined)
-        throw error
-      }
-    })
+  isAmong: (ids) => sql`${sql.ref('id')} in ${ids}`,
+  async hasTable(db, table) {
+    const query = sql`select 1 from sqlite_master where type = 'table' and name = ${table}`
+    return (await query.execute(db)).rows.length > 0
   },
+  lock: ['begin immediate'],
+  foundation: [],
+  now: "cast(strftime('%s', 'now') as integer) * 1000",
 }
-
-const BY_PREFIX: readonly (readonly [prefix: string, code: StoreErrorCode, message: string, status: number])[] = [
-  ['SQLITE_BUSY', 'store_sql.busy', 'another process holds the database', 503],
-  ['SQLITE_LOCKED', 'store_sql.busy', 'another connection holds the table', 503],
-  ['SQLITE_CORRUPT', 'store_sql.corrupt', 'the database file is damaged: restore a backup', 500],
-  ['SQLITE_NOTADB', 'store_sql.corrupt', 'the file is not a database', 500],
-  ['SQLITE_FULL', 'store_sql.disk_full', 'the disk is full', 503],
-  ['SQLITE_READONLY', 'store_sql.read_only', 'the database file cannot be written to', 503],
-  ['SQLITE_CANTOPEN', 'store_sql.file_unavailable', 'the database file cannot be opened', 503],
-  ['SQLITE_IOERR', 'store_sql.file_unavailable', 'the database file cannot be read or written', 503],
-]
-
-// SQLite's own messages name tables and columns, never a bound value: they may be the cause.
-function toStoreError(error: unknown): Error {
-  if (error instanceof PortcullisError) return error
-  const given = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const [, code, message, status] = BY_PREFIX.find(([prefix]) => given.startsWith(prefix)) ?? FAILED
-  return new StoreError(code, message, { cause: error, status })
-}
-
-const FAILED = ['', 'store_sql.failed', 'the database could not do what it was asked', 500] as const

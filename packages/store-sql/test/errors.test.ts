@@ -52,13 +52,16 @@ describe('a lock that another process holds', () => {
     other.exec('begin immediate')
     await expect(things.create('b', 1)).rejects.toMatchObject({ code: 'store_sql.busy', status: 503 })
     expect((await things.get('a'))?.value).toBe(1)
-    const waiting = openSqlite({ filename, Database, busyTimeout: 60_000 })
-    const patient = await Promise.race([waiting, new Promise((done) => setImmediate(done, 'still waiting'))])
-    expect(patient).toBe('still waiting')
+    const patient = await openSqlite({ filename, Database, busyTimeout: 60_000 })
+    const waiting = patient.collection<number>({ name: 'a.things' }).create('b', 1)
+    // A new table waits for the lock as well.
+    const preparing = patient.collection<number>({ name: 'a.others' }).create('b', 1)
+    for (const one of [waiting, preparing]) {
+      expect(await Promise.race([one, new Promise((done) => setImmediate(done, 'still waiting'))])).toBe('still waiting')
+    }
     other.exec('commit')
-    const opened = await waiting
-    expect(await opened.collection<number>({ name: 'a.things' }).create('b', 1)).toBe(true)
-    await opened.close()
+    expect(await Promise.all([waiting, preparing])).toEqual([true, true])
+    await patient.close()
     other.close()
     await store.close()
   })

@@ -41,6 +41,8 @@ export function recordingDriver(): Recorder {
           }
           return {
             reader: statement.reader,
+            raw: (toggle) => statement.raw(toggle),
+            get: (...parameters) => use(parameters, () => statement.get(...parameters)),
             all: (...parameters) => use(parameters, () => statement.all(...parameters)),
             run: (...parameters) => use(parameters, () => statement.run(...parameters)),
             iterate: (...parameters) => statement.iterate(...parameters),

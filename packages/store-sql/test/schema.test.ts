@@ -5,6 +5,8 @@ import { openSqlite, type SqlStore } from '../src/index.ts'
 import { freshFile } from './directory.ts'
 import { recordingDriver } from './recorder.ts'
 
+const ALL = ['0001_collections', '0002_rate_limits']
+
 async function ids(store: SqlStore, indexes: string[], index: string, key: string): Promise<string[]> {
   const found: string[] = []
   for await (const { id } of store.collection({ name: 'a.things', indexes }).find(index, key)) found.push(id)
@@ -17,7 +19,7 @@ describe('migrations', () => {
     const clock = manualClock()
     const first = await openSqlite({ filename, Database, clock })
     const listed = await first.migrations.list()
-    expect(listed).toEqual([{ name: '0001_collections', appliedAt: clock.now() }])
+    expect(listed).toEqual(ALL.map((name) => ({ name, appliedAt: clock.now() })))
     await first.close()
     clock.advance(1000)
     const second = await openSqlite({ filename, Database, clock })
@@ -29,10 +31,10 @@ describe('migrations', () => {
     const clock = manualClock()
     const store = await openSqlite({ filename: freshFile(), Database, clock, migrate: false })
     const things = store.collection<number>({ name: 'a.things' })
-    expect(await store.migrations.list()).toEqual([{ name: '0001_collections', appliedAt: undefined }])
+    expect(await store.migrations.list()).toEqual(ALL.map((name) => ({ name, appliedAt: undefined })))
     await expect(things.create('a', 1)).rejects.toMatchObject({ code: 'store_sql.migration_pending' })
     await expect(store.prepare()).rejects.toMatchObject({ code: 'store_sql.migration_pending' })
-    expect(await store.migrations.apply()).toEqual([{ name: '0001_collections', appliedAt: clock.now() }])
+    expect(await store.migrations.apply()).toEqual(ALL.map((name) => ({ name, appliedAt: clock.now() })))
     expect(await things.create('a', 1)).toBe(true)
     await store.close()
   })
@@ -109,7 +111,9 @@ describe('tables', () => {
     await store.prepare()
     const raw = new Database(filename)
     const tables = raw.prepare("select name from sqlite_master where type = 'table' and name like 'pc_%' order by name").all()
-    expect(tables).toEqual(['pc_a$things', 'pc_collections', 'pc_lonely', 'pc_migrations'].map((name) => ({ name })))
+    expect(tables).toEqual(
+      ['pc_a$things', 'pc_collections', 'pc_lonely', 'pc_migrations', 'pc_rate_limits'].map((name) => ({ name })),
+    )
     raw.close()
     await store.close()
   })

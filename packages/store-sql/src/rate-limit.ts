@@ -1,0 +1,1 @@
+export { createSqlRateLimitStore, type SqlRateLimitStore, type SqlRateLimitStoreOptions } from './rate-limit-store.ts'
