@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from '@portcullis/core'
 import type { RevocationBatch, RevocationCursor, RevocationFeed } from '@portcullis/tokens'
-import { type RedisClient, RedisCommands } from './client.ts'
+import { checkClient, type RedisClient } from './client.ts'
 import { RedisStoreError } from './errors.ts'
-import { within } from './options.ts'
+import { type Call, linkTo, type RedisLink } from './link.ts'
+import { backendName, within } from './options.ts'
 import { entriesOf, FIELD, idOf, type StreamEntry, timeOf } from './stream.ts'
 
 /** Options of {@link createRedisRevocationFeed}. */
@@ -47,7 +48,7 @@ class RedisRevocationFeed implements RevocationFeed {
   readonly retention: number
   readonly interval: number
   readonly #key: string
-  readonly #commands: RedisCommands
+  readonly #link: RedisLink
   readonly #clock: Clock
   readonly #cursors = new Set<RevocationCursor>()
   #trimmedAt = Number.NEGATIVE_INFINITY
@@ -55,9 +56,7 @@ class RedisRevocationFeed implements RevocationFeed {
 
   constructor(options: RedisRevocationFeedOptions) {
     const { client, prefix = 'portcullis', name = 'default', clock = systemClock } = options
-    if (typeof client?.call !== 'function') {
-      throw new RedisStoreError('store_redis.options_invalid', 'client must be an ioredis client')
-    }
+    checkClient(client)
     if (typeof prefix !== 'string' || prefix === '') {
       throw new RedisStoreError('store_redis.options_invalid', 'prefix must be a string that is not empty')
     }
@@ -66,20 +65,21 @@ class RedisRevocationFeed implements RevocationFeed {
     }
     this.retention = SPARE + within('maxTokenLifetime', options.maxTokenLifetime ?? 3600, { min: 1, max: 31_536_000 })
     this.interval = within('interval', options.interval ?? 250, { min: 1, max: 3_600_000 })
-    this.#commands = new RedisCommands(client, within('timeout', options.timeout ?? 250, { min: 1, max: 60_000 }))
+    const timeout = within('timeout', options.timeout ?? 250, { min: 1, max: 60_000 })
+    this.#link = linkTo(client, timeout, backendName(), clock)
     this.#key = `${prefix}:revocations:${name}`
     this.#clock = clock
   }
 
   async publish(entry: string): Promise<void> {
     if (this.#closed) throw closed()
-    const id = idOf(await this.#commands.send('XADD', this.#key, '*', FIELD, entry))
+    const id = idOf(await this.#link.send(write(this.#key), 'XADD', this.#key, '*', FIELD, entry))
     await this.#trim(timeOf(id))
   }
 
   follow(): RevocationCursor {
     if (this.#closed) throw closed()
-    const cursor = new RedisCursor(this.#commands, this.#key, () => this.#cursors.delete(cursor))
+    const cursor = new RedisCursor(this.#link, this.#key, () => this.#cursors.delete(cursor))
     this.#cursors.add(cursor)
     return cursor
   }
@@ -94,20 +94,20 @@ class RedisRevocationFeed implements RevocationFeed {
     if (Math.abs(serverTime - this.#trimmedAt) < TRIM_EVERY) return
     // Old by both clocks: one alone that has jumped ahead would take what is live.
     const oldest = Math.floor(Math.min(serverTime, this.#clock.now()) - this.retention * 1000)
-    await this.#commands.send('XTRIM', this.#key, 'MINID', '~', `${Math.max(oldest, 0)}-0`)
+    await this.#link.send(write(this.#key), 'XTRIM', this.#key, 'MINID', '~', `${Math.max(oldest, 0)}-0`)
     this.#trimmedAt = serverTime
   }
 }
 
 class RedisCursor implements RevocationCursor {
-  readonly #commands: RedisCommands
+  readonly #link: RedisLink
   readonly #key: string
   readonly #onClose: () => void
   #last: StreamEntry | undefined
   #closed = false
 
-  constructor(commands: RedisCommands, key: string, onClose: () => void) {
-    this.#commands = commands
+  constructor(link: RedisLink, key: string, onClose: () => void) {
+    this.#link = link
     this.#key = key
     this.#onClose = onClose
   }
@@ -115,7 +115,8 @@ class RedisCursor implements RevocationCursor {
   async read(): Promise<RevocationBatch> {
     if (this.#closed) throw closed()
     const last = this.#last
-    const range = entriesOf(await this.#commands.send('XRANGE', this.#key, last?.id ?? '-', '+', 'COUNT', String(PAGE + 1)))
+    const call: Call = { key: this.#key, repeatable: true }
+    const range = entriesOf(await this.#link.send(call, 'XRANGE', this.#key, last?.id ?? '-', '+', 'COUNT', String(PAGE + 1)))
     const [first] = range
     if (last !== undefined && (first?.id !== last.id || first.text !== last.text)) {
       this.#last = undefined
@@ -130,6 +131,11 @@ class RedisCursor implements RevocationCursor {
     this.#closed = true
     this.#onClose()
   }
+}
+
+/** Followers take an entry that comes twice for one. */
+function write(key: string): Call {
+  return { key, repeatable: true, wrote: () => true }
 }
 
 function closed(): RedisStoreError {

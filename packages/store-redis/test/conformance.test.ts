@@ -1,19 +1,24 @@
 import { revocationFeedSuite } from '@portcullis/conformance/revocation'
+import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRedisRevocationFeed } from '../src/index.ts'
-import { hasRedis, RedisServer } from './redis-server.ts'
+import { Clients } from './clients.ts'
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {
   expect(hasRedis).toBe(true)
 })
 
 describe.skipIf(!hasRedis)('on a redis-server of its own', () => {
+  const clients = new Clients()
   let server: RedisServer
   beforeAll(async () => {
     server = new RedisServer()
     await server.start()
   })
-  afterAll(() => server.close())
+  afterAll(async () => {
+    clients.close()
+    await server.close()
+  })
 
   let names = 0
   revocationFeedSuite({
@@ -22,7 +27,7 @@ describe.skipIf(!hasRedis)('on a redis-server of its own', () => {
     async open() {
       names += 1
       const name = `n${names}`
-      const open = () => createRedisRevocationFeed({ client: server.client(), name })
+      const open = () => createRedisRevocationFeed({ client: clients.of(server), name })
       const feeds = [open(), open(), open()] as const
       return {
         feeds,

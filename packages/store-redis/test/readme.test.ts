@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
 import { expect, it, vi } from 'vitest'
-import { hasRedis, RedisServer } from './redis-server.ts'
 
 it('the example of the README is this file', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
