@@ -66,6 +66,8 @@ const listQuery = z.strictObject({
   after: z.string().min(1).max(100).optional(),
 })
 
+const auditQuery = listQuery.extend({ after: z.coerce.number().int().min(1).optional() })
+
 /** A second factor, used within 5 minutes. */
 const refundStepUp = { acr: ['aal2'], maxAge: 300 } as const
 
@@ -150,7 +152,7 @@ export function apiRoutes({ invoices, audit, keys, guards, routes }: ApiParts): 
       guards,
       policy: permit('audit:read'),
       handle: async ({ view }) => {
-        const query = check(listQuery, queryOf(view))
+        const query = check(auditQuery, queryOf(view))
         if (!query.ok) return query.reply
         return json(await audit.list(tenantOf(view), query.value))
       },

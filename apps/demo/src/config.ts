@@ -14,6 +14,10 @@ export interface Config {
   readonly publicUrl: string
   readonly framework: Framework
   readonly dataDir: string
+  /** PostgreSQL, for what must last; `undefined`: SQLite in the data folder. */
+  readonly databaseUrl: string | undefined
+  /** Redis, for what is hot: one server, or several nodes of a cluster; empty: the database has it all. */
+  readonly redisUrls: readonly string[]
   readonly trustedProxies: readonly string[]
   readonly seed: boolean
   /** `off` lifts the flood limits, never the brute-force guards. */
@@ -23,8 +27,8 @@ export interface Config {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-// Variables of the contract whose work is not in this version: silently ignoring them would lose somebody's data or TLS.
-const unsupported = ['DATABASE_URL', 'REDIS_URL', 'TLS', 'HTTP_PORT'] as const
+// Variables of the contract whose work is not in this version: silently ignoring them would lose somebody's TLS.
+const unsupported = ['TLS', 'HTTP_PORT'] as const
 
 /**
  * Reads the environment. An empty variable counts as unset.
@@ -49,14 +53,28 @@ export function readConfig(environment: Environment): Config {
     publicUrl: baseUrl('PUBLIC_URL', get('PUBLIC_URL') ?? `http://localhost:${port}`),
     framework: oneOf('FRAMEWORK', get('FRAMEWORK') ?? 'express', frameworks),
     dataDir: resolve(get('DATA_DIR') ?? join(dirname(fileURLToPath(import.meta.url)), '..', '.data')),
-    trustedProxies: (get('TRUST_PROXY') ?? '')
-      .split(',')
-      .map((cidr) => cidr.trim())
-      .filter((cidr) => cidr !== ''),
+    databaseUrl: get('DATABASE_URL') && serverUrl('DATABASE_URL', get('DATABASE_URL') ?? '', ['postgres:', 'postgresql:']),
+    redisUrls: list(get('REDIS_URL')).map((url) => serverUrl('REDIS_URL', url, ['redis:', 'rediss:'])),
+    trustedProxies: list(get('TRUST_PROXY')),
     seed,
     limits: oneOf('LIMITS', get('LIMITS') ?? 'demo', ['demo', 'off'] as const),
     production,
   }
+}
+
+function list(value: string | undefined): string[] {
+  return (value ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+/** The message has nothing of the value: there may be a password in it. */
+function serverUrl(name: string, value: string, protocols: readonly string[]): string {
+  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+    throw invalid(name, `is a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`)
+  }
+  return value
 }
 
 function oneOf<const T extends readonly string[]>(name: string, value: string, allowed: T): T[number] {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSealer, type Sealer } from '@portcullis/core'
@@ -13,15 +13,27 @@ export async function openDataDir(path: string): Promise<void> {
   }
 }
 
+/** What this installation keeps to itself; all of its processes have the same. */
+export interface Secrets {
+  /** Seals what is secret at rest. */
+  readonly sealer: Sealer
+  /** Names whom limits count, where they are counted outside the process. */
+  readonly limitKey: Uint8Array
+}
+
 /**
- * The sealer of this installation. Its key is made at the first start, and lies beside the database, which is as far as a
+ * The secrets of this installation, all from one key. It is made at the first start, and lies beside the database, which is as far as a
  * demonstration goes: in production, keep it elsewhere, or whoever copies the folder has both.
  * @throws LedgerError `ledger.data_dir_unusable`
  */
-export async function openSealer(dataDir: string): Promise<Sealer> {
+export async function openSecrets(dataDir: string): Promise<Secrets> {
   const file = join(dataDir, 'sealing-key')
   const key = (await readKey(file)) ?? (await makeKey(file))
-  return createSealer({ current: 'k1', keys: { k1: key } })
+  return {
+    sealer: createSealer({ current: 'k1', keys: { k1: key } }),
+    // RFC 5869: one key for each purpose.
+    limitKey: new Uint8Array(hkdfSync('sha256', key, '', 'ledger limits', 32)),
+  }
 }
 
 async function readKey(file: string): Promise<Uint8Array | undefined> {

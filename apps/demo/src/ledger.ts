@@ -1,12 +1,10 @@
 import type { RequestListener } from 'node:http'
-import { join } from 'node:path'
 import { type Clock, type EndpointRoute, type Principal, type RouteInfo, systemClock } from '@portcullis/core'
 import { createTotp } from '@portcullis/mfa'
 import { createAuthorizationServer, type SignIn } from '@portcullis/oauth'
 import { createPasswords } from '@portcullis/password'
-import { byAddress, byPrincipal, createBruteForceGuard, createMemoryRateLimitStore, limit } from '@portcullis/rate-limit'
+import { byAddress, byPrincipal, createBruteForceGuard, limit } from '@portcullis/rate-limit'
 import { createSessions } from '@portcullis/sessions'
-import { openSqlite } from '@portcullis/store-sql'
 import {
   bearer,
   type Claims,
@@ -23,14 +21,14 @@ import {
   protectedResourceMetadataUrl,
 } from '@portcullis/tokens'
 import { crossOriginProtection, httpsOnly, securityHeaders } from '@portcullis/transport'
-import Database from 'libsql'
 import { scopes } from './access.ts'
 import { createAccounts } from './accounts.ts'
 import { apiRoutes } from './api.ts'
 import { createAudit } from './audit.ts'
+import { openBackends } from './backends.ts'
 import { createClients } from './clients.ts'
 import type { Config } from './config.ts'
-import { openDataDir, openSealer } from './data-dir.ts'
+import { openDataDir, openSecrets } from './data-dir.ts'
 import type { Application, Assembled } from './http/application.ts'
 import { onExpress } from './http/express.ts'
 import { onFastify } from './http/fastify.ts'
@@ -45,9 +43,14 @@ const on = { express: onExpress, fastify: onFastify, koa: onKoa } satisfies Reco
   (app: Application) => Promise<Assembled>
 >
 
+/** As many as the README starts behind one address; while Redis is down each grants its part of a limit. */
+const PROCESSES = 2
+
 /** Ledger, ready to be listened to. */
 export interface Ledger {
   readonly listener: RequestListener
+  /** What it keeps things in, as the ready line has it. */
+  readonly backends: readonly string[]
   close(): Promise<void>
 }
 
@@ -58,8 +61,9 @@ export interface Ledger {
 export async function openLedger(config: Config, clock: Clock = systemClock): Promise<Ledger> {
   const { publicUrl, dataDir } = config
   await openDataDir(dataDir)
-  const sealer = await openSealer(dataDir)
-  const store = await openSqlite({ filename: join(dataDir, 'ledger.db'), Database, clock })
+  const { sealer, limitKey } = await openSecrets(dataDir)
+  const backends = await openBackends(config, limitKey, clock)
+  const { store, floods, guesses } = backends
 
   // The nouns.
   const accounts = createAccounts({ store })
@@ -96,13 +100,13 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   }
 
   // Limits: one by address for every request, one for each caller once he is known.
-  const counted = createMemoryRateLimitStore({ clock })
   const flood = config.limits === 'demo'
   const addressLimit = limit({
     name: 'address',
     policies: [{ name: 'address', quota: 600, window: 60 }],
     key: byAddress(),
-    store: counted,
+    store: floods,
+    processes: PROCESSES,
     clock,
   })
   const callerLimit = limit({
@@ -112,15 +116,16 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       { name: 'daily', quota: 10_000, window: 86_400 },
     ],
     key: byPrincipal(),
-    store: counted,
+    store: floods,
+    processes: PROCESSES,
     clock,
   })
   const signIn = createSignIn({
     accounts,
     passwords,
     totp,
-    passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: counted, clock }),
-    codeGuesses: createBruteForceGuard({ name: 'second-factor', store: counted, clock }),
+    passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: guesses, clock }),
+    codeGuesses: createBruteForceGuard({ name: 'second-factor', store: guesses, clock }),
   })
 
   // The authorization server, the metadata of the resource, and the page.
@@ -182,12 +187,13 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   routes = assembled.routes
   return {
     listener: assembled.listener,
+    backends: backends.names,
     async close() {
       await assembled.close()
       await revocations.close()
       await feed.close()
       await audit.close()
-      await store.close()
+      await backends.close()
     },
   }
 }

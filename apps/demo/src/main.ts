@@ -1,11 +1,17 @@
 import { createServer } from 'node:http'
-import { PortcullisError } from '@portcullis/core'
+import { backendLostEvent, backendRestoredEvent, PortcullisError } from '@portcullis/core'
 import { readConfig } from './config.ts'
 import { openLedger } from './ledger.ts'
 import { serve } from './serve.ts'
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
+  for (const type of [backendLostEvent, backendRestoredEvent]) {
+    type.subscribe((event) => {
+      const { type: what, time, data } = event
+      process.stderr.write(`${JSON.stringify({ level: 'warn', what, time: new Date(time).toISOString(), ...data })}\n`)
+    })
+  }
   const ledger = await openLedger(config)
   const server = createServer(ledger.listener)
   const stop = serve(server, ledger)
@@ -15,7 +21,7 @@ async function main(): Promise<void> {
     fail(`can't listen on ${config.host}:${config.port}: ${error.code}`)
   })
   server.listen(config.port, config.host, () => {
-    process.stdout.write(`Ledger on ${config.publicUrl} (${config.framework}, sqlite)\n`)
+    process.stdout.write(`Ledger on ${config.publicUrl} (${[config.framework, ...ledger.backends].join(', ')})\n`)
   })
 }
 

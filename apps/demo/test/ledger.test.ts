@@ -544,13 +544,16 @@ describe('a start that must not be', () => {
     [{ PUBLIC_URL: 'ledger' }, 'ledger.setting_invalid: PUBLIC_URL'],
     [{ TRUST_PROXY: '10.0.0.0/99' }, 'core.proxy_list_invalid'],
     [{ LIMITS: 'none' }, 'ledger.setting_invalid: LIMITS'],
-    [{ DATABASE_URL: 'postgres://localhost/ledger' }, 'ledger.setting_unsupported: DATABASE_URL'],
-    [{ REDIS_URL: 'redis://localhost' }, 'ledger.setting_unsupported: REDIS_URL'],
+    [{ DATABASE_URL: 'mysql://u:hidden@localhost/ledger' }, 'ledger.setting_invalid: DATABASE_URL'],
+    [{ DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/ledger' }, 'store_sql.unavailable'],
+    [{ REDIS_URL: 'redis://localhost:6379,hidden' }, 'ledger.setting_invalid: REDIS_URL'],
+    [{ REDIS_URL: 'redis://u:hidden@127.0.0.1:1' }, 'store_redis.'],
     [{ TLS: '1' }, 'ledger.setting_unsupported: TLS'],
   ])('is refused with a reason: %j', async (settings, reason) => {
     const { code, stderr } = await failToStart(settings)
     expect(code).toBe(1)
     expect(stderr).toContain(reason)
+    expect(stderr).not.toContain('hidden')
   })
 
   it('is refused in production on a store that was ever seeded', async () => {

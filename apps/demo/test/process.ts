@@ -9,7 +9,10 @@ const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 /** A Ledger process: the built one, as `npm start` runs it. */
 export interface LedgerProcess {
+  /** Its public address: of several processes, the one that they share. */
   readonly url: string
+  /** Its own address. */
+  readonly address: string
   readonly stdout: string
   readonly stderr: string
   /** Ends it with a signal, and says how it went. */
@@ -44,6 +47,7 @@ export async function startLedger(settings: Settings): Promise<LedgerProcess> {
   ])
   return {
     url: settings['PUBLIC_URL'] ?? `http://localhost:${port}`,
+    address: `http://localhost:${port}`,
     get stdout() {
       return out.stdout
     },
@@ -83,7 +87,8 @@ function collect(child: ChildProcess) {
   return out
 }
 
-async function freePort(): Promise<number> {
+/** A port on which nobody listens at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
