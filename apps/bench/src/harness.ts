@@ -5,6 +5,8 @@ export interface Subject {
   readonly name: string
   /** Does the work so many times, in a loop of its own: a loop shared by subjects would be compiled for none of them. */
   run(iterations: number): unknown
+  /** Makes ready what a round of so many uses up. It is not timed. */
+  prepare?(iterations: number): Promise<void>
 }
 
 /** How long to measure, and by what clock. */
@@ -60,6 +62,7 @@ async function calibrate(subject: Subject, roundMs: number, now: () => number): 
 }
 
 async function time(subject: Subject, iterations: number, now: () => number, least = Number.MIN_VALUE): Promise<number> {
+  await subject.prepare?.(iterations)
   const start = now()
   const done = subject.run(iterations)
   // Awaiting what is no promise would charge a synchronous subject a turn of the loop.

@@ -4,10 +4,11 @@ import { jsonLines, type Outcome, table } from './report.ts'
 import { coreDecide } from './rows/core-decide.ts'
 import { limitMemory } from './rows/limit-memory.ts'
 import { rbacCheck } from './rows/rbac-check.ts'
+import { storeBenches } from './rows/store.ts'
 import { tokensSign } from './rows/tokens-sign.ts'
 import { tokensVerify, tokensVerifyCached } from './rows/tokens-verify.ts'
 
-const benches = [coreDecide, rbacCheck, limitMemory, ...tokensVerify, tokensVerifyCached, ...tokensSign]
+const benches = [coreDecide, rbacCheck, limitMemory, ...tokensVerify, tokensVerifyCached, ...tokensSign, ...storeBenches]
 
 try {
   const known = benches.map((bench) => bench.name)

@@ -53,6 +53,31 @@ describe('measure', () => {
     expect(log.slice(-21).join('')).toBe('abc'.repeat(7))
   })
 
+  it('makes ready before each round what the round uses up, and does not time it', async () => {
+    const { now, subject } = laboratory()
+    const slow = laboratory()
+    const given = subject('a', 1)
+    let ready = 0
+    const speeds = await measure(
+      [
+        {
+          ...given,
+          async prepare(iterations) {
+            slow.subject('b', 1000).run(iterations)
+            ready = iterations
+          },
+          run(iterations) {
+            expect(ready).toBe(iterations)
+            ready = 0
+            return given.run(iterations)
+          },
+        },
+      ],
+      { rounds: 7, roundMs: 10, now },
+    )
+    expect(speeds.get('a')).toBeCloseTo(1000)
+  })
+
   it('fills a round with each subject, however fast it is', async () => {
     const { now, subject, log } = laboratory()
     const spans: number[] = []
