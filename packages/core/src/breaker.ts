@@ -51,7 +51,7 @@ export interface Breaker {
 
 /** Failures in a row, without an answer between them: one slow call, or one connection that dropped, is no outage. */
 const OPENS_AFTER = 3
-/** Milliseconds between two calls that try whether it is back. */
+/** Milliseconds from a failure to the next call that tries whether it is back. */
 const TRY_EVERY = 250
 /** Calls given up on that a driver may still wait for. Past that many they are tried more seldom, lest they pile up. */
 const MOST_ABANDONED = 64
@@ -67,7 +67,8 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let failures = 0
   let abandoned = 0
   let lostAt: number | undefined
-  let triedAt = 0
+  let trying = false
+  let failedAt = 0
 
   function succeeded(): void {
     failures = 0
@@ -79,18 +80,26 @@ export function createBreaker(options: BreakerOptions): Breaker {
 
   function failed(error: unknown): void {
     failures += 1
+    failedAt = performance.now()
     if (lostAt !== undefined || failures < OPENS_AFTER) return
     lostAt = clock.now()
-    triedAt = performance.now()
     if (name !== undefined) backendLostEvent.publish({ backend: name, code: nameOf(error) }, { clock })
   }
 
+  /** What answers at last is back: a server that was frozen need not be tried for. */
+  function answeredLate(): void {
+    abandoned -= 1
+    succeeded()
+  }
+
+  function failedLate(error: unknown): void {
+    abandoned -= 1
+    if (!isOutage(error)) succeeded()
+  }
+
+  /** One at a time, and some time after the last: a try that hangs takes a whole deadline, and nobody else shall. */
   function mayTry(): boolean {
-    if (lostAt === undefined) return true
-    const now = performance.now()
-    if (now - triedAt < (abandoned < MOST_ABANDONED ? TRY_EVERY : TRY_SELDOM)) return false
-    triedAt = now
-    return true
+    return !trying && performance.now() - failedAt >= (abandoned < MOST_ABANDONED ? TRY_EVERY : TRY_SELDOM)
   }
 
   return {
@@ -98,42 +107,35 @@ export function createBreaker(options: BreakerOptions): Breaker {
       return lostAt !== undefined
     },
     async run<T>(work: () => Promise<T>): Promise<T> {
-      if (!mayTry()) throw unavailable('open', timeout)
+      const isTry = lostAt !== undefined
+      if (isTry && !mayTry()) throw unavailable('open', timeout)
+      if (isTry) trying = true
       let late: Error | undefined
-      const working = work()
+      let working: Promise<T> | undefined
+      const begin = (): Promise<T> => {
+        working = work()
+        return working
+      }
+      const giveUp = (): Error => {
+        late = unavailable('late', timeout)
+        return late
+      }
       try {
-        const answer = await withDeadline(
-          timeout,
-          () => working,
-          () => {
-            late = unavailable('late', timeout)
-            return late
-          },
-        )
+        const answer = await withDeadline(timeout, begin, giveUp)
         succeeded()
         return answer
       } catch (error) {
         if (error === late || isOutage(error)) failed(error)
         else succeeded()
-        if (error === late) follow(working)
+        if (error === late) {
+          abandoned += 1
+          working?.then(answeredLate, failedLate)
+        }
         throw error
+      } finally {
+        if (isTry) trying = false
       }
     },
-  }
-
-  /** What answers at last is back: a server that was frozen need not be tried for. */
-  function follow(working: Promise<unknown>): void {
-    abandoned += 1
-    working.then(
-      () => {
-        abandoned -= 1
-        succeeded()
-      },
-      (error: unknown) => {
-        abandoned -= 1
-        if (!isOutage(error)) succeeded()
-      },
-    )
   }
 }
 

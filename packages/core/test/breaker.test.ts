@@ -115,6 +115,45 @@ describe('a breaker', () => {
     ])
   })
 
+  it('lets those who ask one after another wait once, and not each for a whole deadline', async () => {
+    const breaker = openBreaker()
+    const frozen = server()
+    frozen.state = 'hangs'
+    const began = performance.now()
+    const waits: number[] = []
+    while (performance.now() - began < 20_000) {
+      const asked = performance.now()
+      const call = breaker.run(() => frozen.call()).catch(() => undefined)
+      let over = false
+      void call.then(() => {
+        over = true
+      })
+      await vi.advanceTimersByTimeAsync(0)
+      while (!over) await vi.advanceTimersByTimeAsync(50)
+      waits.push(performance.now() - asked)
+      await vi.advanceTimersByTimeAsync(10)
+    }
+    // After the first three, one in 26 or so: a try of one second, and a quarter of a second without.
+    const waited = waits.slice(3).filter((wait) => wait >= TIMEOUT).length
+    expect(waits.slice(0, 3).every((wait) => wait >= TIMEOUT)).toBe(true)
+    expect(waited).toBeGreaterThan(5)
+    expect(waited).toBeLessThan(waits.length / 15)
+  })
+
+  it('tries one call at a time, however many ask while it is under way', async () => {
+    const breaker = openBreaker()
+    const frozen = server()
+    frozen.state = 'refuses'
+    for (let n = 0; n < 3; n++) await breaker.run(() => frozen.call()).catch(() => undefined)
+    frozen.state = 'hangs'
+    vi.advanceTimersByTime(250)
+    for (let n = 0; n < 50; n++) {
+      breaker.run(() => frozen.call()).catch(() => undefined)
+      await vi.advanceTimersByTimeAsync(15)
+    }
+    expect(frozen.asked).toBe(4)
+  })
+
   it('closes when what was given up on is answered at last: a server that was frozen need not be tried for', async () => {
     const breaker = openBreaker()
     const frozen = server()

@@ -54,8 +54,13 @@ export class BucketTable {
 
   /** Keeps a key's arrival time, in the slot where {@link locate} said just now. */
   write(key: string, slot: number, ticks: number): void {
-    if (slot === OVERFLOW) this.#overflow = ticks
-    else this.#arrivals[slot === NONE ? this.#add(key) : slot] = ticks
+    if (slot === OVERFLOW) {
+      this.#overflow = ticks
+      return
+    }
+    // Before the array is looked at: a new key may have it replaced by a larger one.
+    const own = slot === NONE ? this.#add(key) : slot
+    this.#arrivals[own] = ticks
   }
 
   #makeRoom(nowTicks: number): boolean {

@@ -195,6 +195,14 @@ describe('limiters that share a store', () => {
     expect(store.consume(['k'], scopePolicies('one', [{ ...minute }]), 1).allowed).toBe(false)
   })
 
+  it('charge each new key for its first request, whatever room had to be made for it', () => {
+    const store = createMemoryRateLimitStore({ clock: manualClock() })
+    const policies = scopePolicies('one', [{ name: 'once', quota: 1, window: 60 }])
+    const keys = Array.from({ length: 5000 }, (_, n) => `key ${n}`)
+    const passed = (): number => keys.filter((key) => store.consume([key], policies, 1).allowed).length
+    expect([passed(), passed()]).toEqual([5000, 0])
+  })
+
   it('are refused when they are named alike and count differently', async () => {
     const store = createMemoryRateLimitStore()
     store.declare(scopePolicies('one', [minute]))
