@@ -1,3 +1,5 @@
 export { type AdapterUnderTest, adapterExample, adapterSuite } from './adapter.ts'
+export { type RateLimitStoreUnderTest, rateLimitStoreSuite } from './rate-limit.ts'
 export { type RevocationFeedUnderTest, revocationFeedSuite } from './revocation.ts'
 export { manualClock, type StoreUnderTest, storeSuite } from './store.ts'
+export { type FailingStoreUnderTest, type StoreFaults, storeFaultSuite } from './store-faults.ts'

@@ -19,7 +19,7 @@ export interface RateLimitStoreSuiteOptions {
   readonly clockCanGoBack?: boolean
   /** How many sequences of calls are compared with the memory store. Default: 100. */
   readonly numRuns?: number
-  /** How long each test may take, the comparison included, in milliseconds. Default: 60,000. */
+  /** How long each test may take, the comparison included, in milliseconds. Default: 120,000. */
   readonly timeout?: number
 }
 
@@ -30,7 +30,7 @@ export interface RateLimitStoreSuiteOptions {
  * @example rateLimitStoreSuite({ name: 'memory', open: async () => ({ store, now: clock.now, advance: clock.advance, close }) })
  */
 export function rateLimitStoreSuite(options: RateLimitStoreSuiteOptions): void {
-  const { name, open, clockCanGoBack = true, numRuns = 100, timeout = 60_000 } = options
+  const { name, open, clockCanGoBack = true, numRuns = 100, timeout = 120_000 } = options
   describe(`a rate-limit store: ${name}`, () => {
     let context: RateLimitContext
     beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Collection, Json } from '@portcullis/core'
 import { assert, expect } from 'vitest'
-import { type Answer, answer, eventually, type FaultContext, freshId, success } from './store-fault-subject.ts'
+import { type Answer, answer, eventually, type FaultContext, freshId, reading } from './store-fault-subject.ts'
 import { collect } from './store-subject.ts'
 
 /** Milliseconds between two rounds of each loop: a load, and no more entries than can be looked at afterwards. */
@@ -25,6 +25,7 @@ export class Load {
   #running = true
   #turn = 0
   #acknowledged = 0
+  #calls = 0
   #rejected = 0
 
   /** @param keeps whether what is acknowledged outlasts the fault */
@@ -40,6 +41,11 @@ export class Load {
     return this.#acknowledged
   }
 
+  /** Calls that were answered. */
+  get answered(): number {
+    return this.#calls - this.#rejected
+  }
+
   /** Calls that were rejected. */
   get rejected(): number {
     return this.#rejected
@@ -47,7 +53,7 @@ export class Load {
 
   /** Waits for the load to get there; fails at once when an answer was wrong. */
   async until(what: string, holds: () => boolean): Promise<void> {
-    await eventually(what, () => {
+    await eventually(this.#context, what, () => {
       if (this.#failure !== undefined) throw this.#failure.error
       return holds()
     })
@@ -65,7 +71,7 @@ export class Load {
     await inBatches(this.#tried, async (id) => {
       if (await this.#agrees(id)) there.add(id)
     })
-    const listed = await success(this.#context, 'a find after the fault', () => collect(this.#any().find('user', this.#owner)))
+    const listed = await reading(this.#context, () => collect(this.#any().find('user', this.#owner)))
     expect(
       listed.map(({ id }) => id),
       'the index has what get has',
@@ -166,9 +172,9 @@ export class Load {
   async #agrees(id: string): Promise<boolean> {
     let there = false
     // A call that was given up on may still be under way.
-    await eventually('index and entry agree', async () => {
+    await eventually(this.#context, 'index and entry agree', async () => {
       const entry = await this.#read(id)
-      const found = await success(this.#context, 'a find after the fault', () => collect(this.#any().find('tenant', id)))
+      const found = await reading(this.#context, () => collect(this.#any().find('tenant', id)))
       there = entry !== undefined
       return found.length === (there ? 1 : 0)
     })
@@ -176,11 +182,12 @@ export class Load {
   }
 
   #read(id: string): ReturnType<Collection<Json>['get']> {
-    return success(this.#context, 'a get after the fault', () => this.#any().get(id))
+    return reading(this.#context, () => this.#any().get(id))
   }
 
   async #call<T>(use: (collection: Collection<Json>) => Promise<T>): Promise<Answer<T>> {
     const outcome = await answer(this.#context, () => use(this.#any()))
+    this.#calls += 1
     if (!outcome.answered) this.#rejected += 1
     return outcome
   }

@@ -53,6 +53,8 @@ export interface FaultContext extends FailingStoreUnderTest {
   readonly deadline: number
   /** Whether what was acknowledged outlasts a kill. */
   readonly durable: boolean
+  /** Milliseconds in which all must come back by itself. */
+  readonly patience: number
   /** In a fresh collection with the indexes `user` and `tenant`, once per connection. */
   readonly connections: readonly [Collection<Json>, ...Collection<Json>[]]
 }
@@ -70,13 +72,21 @@ export type Answer<T> = { readonly answered: true; readonly value: T } | { reado
 /** Milliseconds on top of a deadline: a busy machine is late, and a call without a deadline never ends. */
 const ALLOWANCE = 3000
 
-/** Milliseconds in which all comes back by itself. */
+/** Milliseconds in which all comes back by itself: seconds, and a busy machine. */
 const PATIENCE = 15_000
 
 /** In every id, key and value that the rows write: it must show in no event and no error. */
 const HUSH = 'hush'
 
-export function openFaultContext(subject: FailingStoreUnderTest, deadline: number, durable: boolean): FaultContext {
+/** What is known of a store before it is opened. */
+export interface FaultTerms {
+  readonly deadline: number
+  readonly durable: boolean
+  readonly patience?: number
+}
+
+export function openFaultContext(subject: FailingStoreUnderTest, terms: FaultTerms): FaultContext {
+  const { deadline, durable, patience = PATIENCE } = terms
   const declaration = { name: `faults.t${randomBytes(8).toString('hex')}`, indexes: ['user', 'tenant'] }
   const open = (store: Store): Collection<Json> => store.collection<Json>(declaration)
   return {
@@ -85,6 +95,7 @@ export function openFaultContext(subject: FailingStoreUnderTest, deadline: numbe
     close: () => subject.close(),
     deadline,
     durable,
+    patience,
     connections: [open(subject.store), ...(subject.peers ?? []).map(open)],
   }
 }
@@ -145,18 +156,37 @@ export async function success<T>(context: FaultContext, what: string, call: () =
   return outcome.value
 }
 
-/** Waits for something that follows by itself. Fails after 15 seconds. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + PATIENCE
+/**
+ * Waits for a read that must succeed. One that was late is asked again, twice: a busy machine can hold up any call for a deadline. One
+ * that was refused is not.
+ */
+export async function reading<T>(context: FaultContext, call: () => Promise<T>): Promise<T> {
+  for (let late = 0; ; late++) {
+    const started = performance.now()
+    const outcome = await answer(context, call)
+    if (outcome.answered) return outcome.value
+    if (late === 2 || performance.now() - started < context.deadline * 0.9) {
+      throw new Error('a read was rejected', { cause: outcome.error })
+    }
+  }
+}
+
+/** Waits for something that follows by itself; fails when patience is at its end. */
+export async function eventually(
+  { patience }: FaultContext,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const until = performance.now() + patience
   while (!(await holds())) {
-    assert(performance.now() < until, `in vain for ${PATIENCE / 1000} seconds: ${what}`)
+    assert(performance.now() < until, `in vain for ${patience / 1000} seconds: ${what}`)
     await pause(10)
   }
 }
 
 /** Waits until every connection works, and goes on to. */
 export async function comesBack(context: FaultContext): Promise<void> {
-  await eventually('it works again by itself, on every connection', async () => {
+  await eventually(context, 'it works again by itself, on every connection', async () => {
     for (const collection of context.connections) {
       for (let time = 0; time < 5; time++) if (!(await works(context, collection))) return false
     }

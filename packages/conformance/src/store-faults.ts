@@ -52,7 +52,7 @@ export function storeFaultSuite(options: StoreFaultSuiteOptions): void {
   describe(`a failing store: ${name}`, () => {
     let context: FaultContext
     beforeEach(async () => {
-      context = openFaultContext(await open(), deadline, durable)
+      context = openFaultContext(await open(), { deadline, durable })
     }, timeout)
     afterEach(async () => {
       await context.close()

@@ -69,21 +69,22 @@ export const races: readonly Behaviour[] = [
     },
   },
   {
-    title: 'counting with get and replace loses no count',
+    title: 'counting with get and replace loses no count, and no two counts have one version',
     async check(context) {
       await context.collection.create('a', 0)
       const callers = 40
-      await atOnce(
+      const versions = await atOnce(
         context,
         async (collection) => {
           for (;;) {
             const { value, version } = await existing(collection, 'a')
-            if (await collection.replace('a', version, Number(value) + 1)) return
+            if (await collection.replace('a', version, Number(value) + 1)) return version
           }
         },
         callers,
       )
       expect((await context.collection.get('a'))?.value).toBe(callers)
+      expect(new Set(versions).size).toBe(callers)
     },
   },
   {

@@ -113,6 +113,28 @@ export const verbs: readonly Behaviour[] = [
     },
   },
   {
+    title: 'no version comes twice under an id: not by writing the same value again, nor across take, remove and create',
+    async check({ collection }) {
+      const seen: number[] = []
+      const read = async (): Promise<number> => {
+        const { version } = await existing(collection, 'a')
+        seen.push(version)
+        return version
+      }
+      const endings = [() => collection.take('a'), () => collection.remove('a')]
+      for (let life = 0; life < 20; life++) {
+        expect(await collection.create('a', 'same')).toBe(true)
+        for (let write = 0; write < 3; write++) expect(await collection.replace('a', await read(), 'same')).toBe(true)
+        await read()
+        await endings[life % 2]?.()
+      }
+      expect(new Set(seen).size).toBe(80)
+      expect(await collection.create('a', 'same')).toBe(true)
+      for (const version of seen) expect(await collection.replace('a', version, 'overwritten')).toBe(false)
+      expect(await collection.take('a')).toBe('same')
+    },
+  },
+  {
     title: 'two collections with the same ids know nothing of each other',
     async check({ store, collection, name }) {
       const other = store.collection<Json>({ name: `${name}x` })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Collection, createMemoryStore, type Json, type Store, type Stored, type WriteOptions } from '@portcullis/core'
 import { describe, expect, it } from 'vitest'
 import { manualClock, type StoreUnderTest } from '../src/store.ts'
@@ -53,6 +54,8 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Defect])[] = 
     (kept) => ({ remove: (id) => kept.remove(id).then(() => true) }),
   ],
   ['versions begin at 1 for each new entry', 'a version read before take, remove or expiry', countingVersions],
+  ['the version is a digest of the value', 'no version comes twice under an id', showing(({ value }) => digest(value))],
+  ['the version is the time', 'no version comes twice under an id', showing(() => Date.UTC(2030, 0, 1))],
   [
     'a read gives the same object each time',
     'values are copies',
@@ -201,6 +204,24 @@ function onIds(change: (id: string) => string): Defect {
     take: (id) => kept.take(by(id)),
     remove: (id) => kept.remove(by(id)),
   })
+}
+
+/** Shows another version than the real one, and compares that. */
+function showing(version: (entry: Stored<Json>) => number): Defect {
+  return (kept) => ({
+    async get(id) {
+      const entry = await kept.get(id)
+      return entry && { ...entry, version: version(entry) }
+    },
+    async replace(id, shown, value, options) {
+      const entry = await kept.get(id)
+      return entry !== undefined && version(entry) === shown && kept.replace(id, entry.version, value, options)
+    },
+  })
+}
+
+function digest(value: Json): number {
+  return createHash('sha256').update(JSON.stringify(value)).digest().readUIntBE(0, 6)
 }
 
 /** Shows 1, 2, 3 … for what an entry has gone through since it was created. */

@@ -1,6 +1,7 @@
 import {
   type Breaker,
   type Collection,
+  type CollectionDeclaration,
   CoreError,
   createBreaker,
   createMemoryStore,
@@ -18,7 +19,8 @@ export const DEADLINE = 100
 
 /** A memory store behind a line that fails when it is told to. What it keeps outlasts everything. */
 export class FaultyServer {
-  readonly kept: Store = createMemoryStore({ maxEntries: 10_000_000 })
+  readonly #forgets: boolean
+  #kept: Store = createMemoryStore({ maxEntries: 10_000_000 })
   state: State = 'well'
   #waiting: (() => void)[] = []
   #calls = 0
@@ -38,10 +40,20 @@ export class FaultyServer {
     writable: () => this.#become('well'),
   }
 
+  /** @param forgets whether all is gone after a kill */
+  constructor(forgets = false) {
+    this.#forgets = forgets
+  }
+
+  /** What it has now. */
+  collection(declaration: CollectionDeclaration): Kept {
+    return this.#kept.collection<Json>(declaration)
+  }
+
   async call<T>(verb: keyof Kept, work: () => Promise<T>): Promise<T> {
     this.#calls += 1
     // A round trip: time for others to come between.
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 1))
     const writes = !['get', 'find'].includes(verb)
     if (this.state === 'frozen') await new Promise<void>((resolve) => this.#waiting.push(resolve))
     if (this.state === 'dead' || this.state === 'crowded') throw new ConnectionLost()
@@ -49,17 +61,19 @@ export class FaultyServer {
       throw new CoreError('core.store_full', 'full', { status: 503 })
     if (this.state === 'read-only' && writes) throw new PortcullisError('server.read_only', 'read-only', { status: 503 })
     if (this.state !== 'slow') return work()
-    const drops = this.#calls % 10 === 0
-    await new Promise((resolve) => setTimeout(resolve, DEADLINE * 0.4))
+    // One in three or so, more than rows ask for: mistakes that need two in a row shall come out. Not in step with whoever calls.
+    const drops = (Math.imul(this.#calls, 0x9e3779b1) >>> 0) % 3 === 0
+    await new Promise((resolve) => setTimeout(resolve, DEADLINE * 0.2))
     const answer = await work()
     // It was done, and nobody is told.
     if (drops) throw new ConnectionLost()
-    await new Promise((resolve) => setTimeout(resolve, DEADLINE * 0.4))
+    await new Promise((resolve) => setTimeout(resolve, DEADLINE * 0.2))
     return answer
   }
 
   async #become(state: State): Promise<void> {
     this.state = state
+    if (state === 'dead' && this.#forgets) this.#kept = createMemoryStore()
     const waiting = this.#waiting
     this.#waiting = []
     for (const go of waiting) go()
@@ -76,14 +90,26 @@ export function underTest(server: FaultyServer, clients: readonly Client[]): Fai
   const [store, ...peers] = clients.map((client): Store => {
     const collections = new Map<string, Kept>()
     return {
-      collection<T extends Json>(declaration: Parameters<Store['collection']>[0]) {
-        const collection = collections.get(declaration.name) ?? client(server, server.kept.collection<Json>(declaration))
+      collection<T extends Json>(declaration: CollectionDeclaration) {
+        const collection = collections.get(declaration.name) ?? client(server, forwarding(server, declaration))
         collections.set(declaration.name, collection)
         return collection as unknown as Collection<T>
       },
     }
   })
   return { store: store!, peers, faults: server.faults, close: () => server.faults.thaw!() }
+}
+
+function forwarding(server: FaultyServer, declaration: CollectionDeclaration): Kept {
+  const kept = (): Kept => server.collection(declaration)
+  return {
+    get: (id) => kept().get(id),
+    create: (id, value, options) => kept().create(id, value, options),
+    replace: (id, version, value, options) => kept().replace(id, version, value, options),
+    take: (id) => kept().take(id),
+    remove: (id) => kept().remove(id),
+    find: (index, key, page) => kept().find(index, key, page),
+  }
 }
 
 /** @param run makes a call under a policy: a deadline, a breaker */
@@ -108,12 +134,16 @@ export function rightClient(breaker: Breaker = breakerOf('server')): Client {
   return clientOf((work) => breaker.run(work).catch(coded))
 }
 
-export function breakerOf(name: string | undefined): Breaker {
+/** @param isOutage which errors say that nobody is there */
+export function breakerOf(
+  name: string | undefined,
+  isOutage: (error: unknown) => boolean = (error) => !(error instanceof PortcullisError) || error.code === 'server.unavailable',
+): Breaker {
   return createBreaker({
     ...(name !== undefined && { name }),
     timeout: DEADLINE,
     unavailable: () => unavailable(),
-    isOutage: (error) => !(error instanceof PortcullisError) || error.code === 'server.unavailable',
+    isOutage,
   })
 }
 

@@ -172,7 +172,7 @@ class Link {
     for (const lane of this.#lanes) lane.clear()
     // A reset: to whoever has a request under way it is no orderly end.
     this.#client.resetAndDestroy()
-    this.#server.resetAndDestroy()
+    this.#server.destroy()
     this.#rules.gone()
   }
 

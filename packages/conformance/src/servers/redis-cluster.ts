@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort, RedisServer } from './redis-server.ts'
+import { freePort } from './free-port.ts'
+import { RedisServer } from './redis-server.ts'
 
 const SLOTS = 16_384
 /** Where a node's port may be at most: it talks to the others on the one 10,000 above. */
 const HIGHEST_PORT = 55_535
+/** Keys that move at once. */
+const STEP = 3
 /** Milliseconds within which a cluster must be whole again. */
 const WHOLE_WITHIN = 30_000
 
@@ -82,7 +85,7 @@ export class RedisCluster {
 
   /**
    * Moves a slot from the node that has it to the next, while it is in use, as `redis-cli --cluster reshard` does.
-   * @param stepping awaited between two keys, while the slot is on two nodes
+   * @param stepping awaited between two steps, while the slot is on two nodes
    */
   async migrate(slot: number, stepping: () => Promise<void> = () => pause(5)): Promise<void> {
     const from = await this.nodeOf(slot)
@@ -91,7 +94,7 @@ export class RedisCluster {
     await from.server.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
     for (;;) {
       await stepping()
-      const keys = (await from.server.command('CLUSTER', 'GETKEYSINSLOT', slot, 1)) as readonly string[]
+      const keys = (await from.server.command('CLUSTER', 'GETKEYSINSLOT', slot, STEP)) as readonly string[]
       if (keys.length === 0) break
       await from.server.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys)
     }

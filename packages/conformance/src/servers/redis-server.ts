@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
 
 /** Whether there is a Redis to test with. */
-export const hasRedis: boolean = spawnSync('redis-server', ['--version']).status === 0
+export function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version']).status === 0
+}
 
 /** Options of {@link RedisServer}. */
 export interface RedisServerOptions {
@@ -20,14 +23,9 @@ export type RedisReply = string | number | null | readonly RedisReply[] | { read
 /** How long a server may take to answer for the first time, in milliseconds. */
 const START_WITHIN = 20_000
 
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
 /**
  * A Redis of one's own, in a directory of its own: it may be frozen, thawed, killed, and started again on the same address. It is ended by
- * its process id, with the process that started it at the latest.
+ * its process id, with the process that started it at the latest, however that ends.
  */
 export class RedisServer {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'portcullis-redis-'))
@@ -64,9 +62,8 @@ export class RedisServer {
       stdio: 'ignore',
     })
     this.#process = child
-    running.add(child)
-    child.once('exit', () => running.delete(child))
-    child.once('error', () => running.delete(child))
+    child.once('error', () => undefined)
+    if (child.pid !== undefined) watch(child, child.pid)
     const until = Date.now() + START_WITHIN
     while ((await this.command('PING').catch(() => undefined)) !== 'PONG') {
       if (child.exitCode !== null || Date.now() > until)
@@ -113,19 +110,22 @@ export class RedisServer {
   }
 }
 
-/** A port of 127.0.0.1 on which nobody listens. A cluster's nodes talk to each other on the port 10,000 above it. */
-export async function freePort(highest = 65_535): Promise<number> {
-  for (;;) {
-    const server = createServer()
-    // Most systems give ports from 32768 on: where that is too high, one is drawn.
-    const wanted = highest === 65_535 ? 0 : 10_000 + Math.floor(Math.random() * (highest - 10_000))
-    const port = await new Promise<number>((resolve) => {
-      server.once('error', () => resolve(0))
-      server.listen(wanted, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-    })
-    await new Promise((resolve) => server.close(resolve))
-    if (port > 0 && port <= highest) return port
-  }
+/**
+ * Kills a process as soon as this one is gone. Test runners end their workers with signals, at which nothing of this process runs any
+ * more; but the pipe to a shell that waits for it closes.
+ */
+function watch(child: ChildProcess, pid: number): void {
+  const watcher = spawn('sh', ['-c', 'read -r line; kill -9 "$0"', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  watcher.once('error', () => undefined)
+  watcher.stdin.on('error', () => undefined)
+  // The process id is somebody else's once the server has ended.
+  child.once('exit', () => watcher.kill('SIGKILL'))
+  watcher.unref()
+  const pipe: unknown = watcher.stdin
+  if (pipe instanceof Socket) pipe.unref()
 }
 
 function sendRaw(path: string, args: readonly (string | number)[]): Promise<RedisReply> {
