@@ -40,17 +40,17 @@ export class RedisCollection<T extends Json> implements Collection<T> {
 
   async create(id: string, value: T, options?: WriteOptions): Promise<boolean> {
     checkId(id)
-    const write = checkWrite(this.declaration, value, options)
-    return this.#put(id, '', { ...write, version: randomInt(1, MOST_VERSION) })
+    const { text, expiresAt, keys } = checkWrite(this.declaration, value, options)
+    return this.#put(id, '', { version: randomInt(1, MOST_VERSION), expiresAt, keys, text })
   }
 
   async replace(id: string, version: number, value: T, options?: WriteOptions): Promise<boolean> {
     checkId(id)
-    const write = checkWrite(this.declaration, value, options)
+    const { text, expiresAt, keys } = checkWrite(this.declaration, value, options)
     if (!Number.isSafeInteger(version) || version < 1) return false
     let next = version
     while (next === version) next = randomInt(1, MOST_VERSION)
-    return this.#put(id, String(version), { ...write, version: next })
+    return this.#put(id, String(version), { version: next, expiresAt, keys, text })
   }
 
   async take(id: string): Promise<T | undefined> {

@@ -16,6 +16,7 @@ export interface Entry {
  * can hold a NUL, so a script takes it apart with one pattern, and reads no further than it must.
  */
 export function encodeEntry({ version, expiresAt, keys, text }: Entry): string {
+  if (keys.size === 0) return `${version}\0${expiresAt ?? ''}\0\0${text}`
   let pairs = ''
   for (const [index, key] of keys) pairs += `${index}\0${key}\0`
   return `${version}\0${expiresAt ?? ''}\0${pairs}\0${text}`

@@ -37,7 +37,15 @@ const REFUSED: Kind = ['store_redis.failed', false, 'refused', 'Redis refused a 
 /** Reads the error that a client rejected a command with. What a reply says is an answer; anything else is a connection's end. */
 export function failureOf(cause: unknown): Failure {
   const [code, outage, done, message] = kindOf(cause)
-  return { error: new RedisStoreError(code, message, { cause, status: 503 }), outage, done }
+  return { error: new RedisStoreError(code, message, { cause: withoutCommand(cause), status: 503 }), outage, done }
+}
+
+/** ioredis hangs the command on its errors, ids and values included, and Redis quotes one that it does not know: no log should have them. */
+function withoutCommand(cause: unknown): unknown {
+  if (!(cause instanceof Error)) return undefined
+  const bare = new Error(cause.message.replace(/,? with args beginning with:.*/s, ''))
+  bare.name = cause.name
+  return bare
 }
 
 /** A script that the server does not know: it was restarted, has failed over, or its scripts were flushed. */

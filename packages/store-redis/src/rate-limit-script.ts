@@ -13,10 +13,10 @@ local units = tonumber(ARGV[2])
 local function number(bucket, n) return tonumber(ARGV[2 + 4 * (bucket - 1) + n]) end
 local function lead(bucket)
   local kept = redis.call('GET', KEYS[bucket])
-  if not kept then return 0, false end
+  if not kept then return 0 end
   local ms, ticks = string.match(kept, '^(%d+):([%d.e-]+)$')
   if not ms then error('this is no bucket') end
-  return math.max(0, (tonumber(ms) - now) * number(bucket, 1) + tonumber(ticks)), true
+  return math.max(0, (tonumber(ms) - now) * number(bucket, 1) + tonumber(ticks))
 end
 local function write(bucket, total)
   local scale = number(bucket, 1)
@@ -47,19 +47,19 @@ return reply
 export const ADJUST: Script = new Script(`${BUCKETS}
 local after, changed = {}, 0
 for bucket = 1, #KEYS do
-  local ticks, known = lead(bucket)
   local back = number(bucket, 4)
-  -- Time has given it back already; or nothing is known of the bucket, which is then full.
-  if not (units < 0 and (not known or (back and back <= now))) then
-    after[bucket] = ticks + units * number(bucket, 2)
+  -- Otherwise time has given it back already.
+  if not (units < 0 and back and back <= now) then after[bucket] = lead(bucket) + units * number(bucket, 2) end
+end
+-- What needs memory goes first. A bucket that is full, or that nothing was known of, needs none.
+for bucket = 1, #KEYS do
+  if after[bucket] and after[bucket] > 0 then
+    write(bucket, after[bucket])
     changed = changed + 1
   end
 end
 for bucket = 1, #KEYS do
-  if after[bucket] and after[bucket] > 0 then write(bucket, after[bucket]) end
-end
-for bucket = 1, #KEYS do
-  if after[bucket] and after[bucket] <= 0 then redis.call('DEL', KEYS[bucket]) end
+  if after[bucket] and after[bucket] <= 0 then changed = changed + redis.call('DEL', KEYS[bucket]) end
 end
 return { tostring(changed) }
 `)

@@ -11,17 +11,16 @@ import { slotOf } from '../src/slot.ts'
 import { Clients } from './clients.ts'
 
 /** What a call came to; what is no answer must be an outage that says so, in time. */
-async function answer<T>(work: Promise<T>): Promise<{ readonly value: T } | undefined> {
+async function answer<T>(work: Promise<T>, deadline = 1000): Promise<{ readonly value: T } | undefined> {
   const begun = performance.now()
   try {
     return { value: await work }
   } catch (error) {
     expect(error).toBeInstanceOf(PortcullisError)
-    if (!/timeout|unavailable/.test((error as any).code)) console.log('CAUSE', (error as any).cause)
     expect(error).toMatchObject({ status: 503, code: expect.stringMatching(/^store_redis\.(timeout|unavailable)$/) })
     return undefined
   } finally {
-    expect(performance.now() - begun).toBeLessThan(250 + 2000)
+    expect(performance.now() - begun).toBeLessThan(deadline + 4000)
   }
 }
 
@@ -40,7 +39,7 @@ it('slots are those of Redis: the cluster specification has 12739 for 123456789'
   expect(slotOf('foo{{bar}}zap')).toBe(slotOf('{bar'))
 })
 
-describe.skipIf(!hasRedis)('a cluster', () => {
+describe.skipIf(!hasRedis())('a cluster', () => {
   const clients = new Clients()
   let cluster: RedisCluster
   let client: Cluster
@@ -60,7 +59,10 @@ describe.skipIf(!hasRedis)('a cluster', () => {
   }
 
   it('has all keys of a part on one slot, whatever braces are in an id, and parts on many', async () => {
-    const collection = createRedisStore({ client, prefix: 'slots' }).collection<number>({ name: 'a.b', indexes: ['user'] })
+    const collection = createRedisStore({ client, prefix: 'slots', timeout: 10_000 }).collection<number>({
+      name: 'a.b',
+      indexes: ['user'],
+    })
     const ids = ['{a}', '{b}', '}{', '{', '}', '{}', '{}{a}', 'a}b{c', ...Array.from({ length: 60 }, (_, n) => `{x}${n}`)]
     for (const id of ids) expect(await collection.create(id, 1, { index: { user: '{u}' } })).toBe(true)
     const found: string[] = []
@@ -79,7 +81,7 @@ describe.skipIf(!hasRedis)('a cluster', () => {
   })
 
   it('checks policies of several keys that are scoped together, and refuses those that are not', async () => {
-    const limits = createRedisRateLimitStore({ client, secret: 'a secret of at least 16 bytes' })
+    const limits = createRedisRateLimitStore({ client, secret: 'a secret of at least 16 bytes', timeout: 10_000 })
     const policies = [
       { name: 'pair', quota: 5, window: 60 },
       { name: 'account', quota: 5, window: 60 },
@@ -101,11 +103,13 @@ describe.skipIf(!hasRedis)('a cluster', () => {
   ])('a slot that moves during traffic, of a collection %s', (_what, indexes) => {
     it('loses no acknowledged write, lets a one-time value be taken once, and leaves nothing half there', async () => {
       const prefix = `move${indexes.length}`
-      const stores = [client, clients.ofCluster(cluster)].map((one) => createRedisStore({ client: one, prefix, partitions: 1 }))
+      const stores = [client, clients.ofCluster(cluster)].map((one) =>
+        createRedisStore({ client: one, prefix, partitions: 1, timeout: 1000 }),
+      )
       const collections = stores.map((store) => store.collection<string>({ name: 'm.v', indexes }))
       const index = indexes.length === 0 ? {} : { index: { user: 'u' } }
       const [collection] = collections as [Collection<string>]
-      const old = Array.from({ length: 150 }, (_, n) => `old-${n}`)
+      const old = Array.from({ length: 100 }, (_, n) => `old-${n}`)
       for (const id of old) await collection.create(id, id, index)
 
       const kept = new Set<string>(old)
@@ -116,7 +120,7 @@ describe.skipIf(!hasRedis)('a cluster', () => {
         return outcome
       }
       const writer = async (): Promise<void> => {
-        for (; running; await pause(1)) {
+        for (; running; await pause(5)) {
           const id = randomBytes(8).toString('hex')
           const created = count(await answer(collection.create(id, id, index)))
           if (created === undefined) unsure.add(id)
@@ -125,9 +129,12 @@ describe.skipIf(!hasRedis)('a cluster', () => {
         }
       }
       const taker = async (): Promise<void> => {
-        for (; running; await pause(1)) {
+        for (; running; await pause(5)) {
           const id = randomBytes(8).toString('hex')
-          if (count(await answer(collection.create(id, id, index)))?.value !== true) continue
+          if (count(await answer(collection.create(id, id, index))) === undefined) {
+            unsure.add(id)
+            continue
+          }
           const outcomes = await Promise.all([0, 1, 2, 3].map((n) => answer(collections[n % 2]!.take(id))))
           const winners = outcomes.filter((outcome) => outcome?.value !== undefined)
           expect(winners.length).toBeLessThanOrEqual(1)
@@ -138,14 +145,14 @@ describe.skipIf(!hasRedis)('a cluster', () => {
       const replacer = async (): Promise<void> => {
         await collection.create('document', '0', index)
         kept.add('document')
-        for (; running; await pause(1)) {
+        for (; running; await pause(5)) {
           const read = count(await answer(collection.get('document')))
           if (read === undefined) continue
           count(await answer(collection.replace('document', read.value!.version, String(Number(read.value!.value) + 1), index)))
         }
       }
       const reader = async (): Promise<void> => {
-        for (; running; await pause(1)) {
+        for (; running; await pause(5)) {
           const id = old[Math.floor(Math.random() * old.length)]!
           const read = count(await answer(collection.get(id)))
           if (read !== undefined) expect(read.value?.value).toBe(id)
@@ -183,12 +190,13 @@ describe.skipIf(!hasRedis)('a cluster', () => {
   }
 
   it('with one master dead rejects what is on it in time, goes on with the rest, says so once, and comes back by itself', async () => {
-    const store = createRedisStore({ client, prefix: 'dead', partitions: 1, name: 'dead-test' })
+    const store = createRedisStore({ client, prefix: 'dead', partitions: 1, name: 'dead-test', timeout: 1000 })
     const limits = createRedisRateLimitStore({
       client,
       prefix: 'dead',
       secret: 'a secret of at least 16 bytes',
       name: 'dead-test',
+      timeout: 1000,
     })
     const policies = scopePolicies('one', [{ name: 'p', quota: 1000, window: 60 }])
     const [victim] = [cluster.nodes[1]!]
@@ -209,7 +217,7 @@ describe.skipIf(!hasRedis)('a cluster', () => {
       await victim.server.kill()
       let rejected = 0
       // Past the node timeout, after which the others call it failed.
-      const until = Date.now() + 2500
+      const until = Date.now() + 3500
       for (let n = 0; Date.now() < until; n++) {
         const outcomes = [
           answer(lost.get('before')),
@@ -225,7 +233,7 @@ describe.skipIf(!hasRedis)('a cluster', () => {
         expect(made).toEqual({ value: true })
         expect(read).toMatchObject({ value: { value: 'x' } })
       }
-      expect(rejected).toBeGreaterThan(30)
+      expect(rejected).toBeGreaterThan(10)
       expect(told).toEqual(['lost'])
       await victim.server.start()
       await eventually('what is on it works', async () => (await answer(lost.get('before')))?.value?.value === 'x')

@@ -5,10 +5,10 @@ import { createRedisRevocationFeed } from '../src/index.ts'
 import { Clients } from './clients.ts'
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {
-  expect(hasRedis).toBe(true)
+  expect(hasRedis()).toBe(true)
 })
 
-describe.skipIf(!hasRedis)('on a redis-server of its own', () => {
+describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
   const clients = new Clients()
   let server: RedisServer
   beforeAll(async () => {

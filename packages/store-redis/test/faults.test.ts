@@ -5,13 +5,13 @@ import { createRedisStore } from '../src/index.ts'
 import { Clients } from './clients.ts'
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {
-  expect(hasRedis).toBe(true)
+  expect(hasRedis()).toBe(true)
 })
 
 const DEADLINE = 250
 const KEEPING = ['--appendonly', 'yes', '--appendfsync', 'always']
 
-describe.skipIf(!hasRedis).each([
+describe.skipIf(!hasRedis()).each([
   ['Redis, which forgets all when it is killed', [], false],
   ['Redis with an append-only file', KEEPING, true],
 ] as const)('%s', (name, settings, durable) => {

@@ -10,7 +10,7 @@ import { createRedisStore } from '../src/index.ts'
 import { createRedisRateLimitStore } from '../src/rate-limit.ts'
 import { Clients } from './clients.ts'
 
-describe.skipIf(!hasRedis)('the keyspace', () => {
+describe.skipIf(!hasRedis())('the keyspace', () => {
   const clients = new Clients()
   let server: RedisServer
   let client: Redis
@@ -110,7 +110,7 @@ describe.skipIf(!hasRedis)('the keyspace', () => {
     const store = createRedisStore({ client, timeout: 10_000, partitions: 3 })
     const collection = store.collection<number>({ name: 'w.indexed', indexes: ['user', 'tenant'] })
     const plain = store.collection<number>({ name: 'w.plain' })
-    const limits = createRedisRateLimitStore({ client, secret: randomBytes(16) })
+    const limits = createRedisRateLimitStore({ client, secret: randomBytes(16), timeout: 10_000 })
     const policies = scopePolicies('w', [{ name: 'p', quota: 100, window: 1 }])
     for (let step = 0; step < 100; step++) {
       await Promise.all([someVerb(collection, true, [1, 20, 300]), someVerb(plain, false, [1, 20, 300])])
@@ -140,7 +140,8 @@ describe.skipIf(!hasRedis)('the keyspace', () => {
   })
 
   it('is under the prefix, and stores with another one see nothing of it', async () => {
-    const open = (prefix: string) => createRedisStore({ client, prefix }).collection<number>({ name: 'a.b', indexes: ['user'] })
+    const open = (prefix: string) =>
+      createRedisStore({ client, prefix, timeout: 10_000 }).collection<number>({ name: 'a.b', indexes: ['user'] })
     await open('one').create('id', 1, { index: { user: 'u' } })
     expect(await open('two').get('id')).toBeUndefined()
     for (const key of await keys()) expect(key).toMatch(/^(\{one:a\.b:0\}(e:id|i|x)|(one|two):partitions)$/)
@@ -149,7 +150,7 @@ describe.skipIf(!hasRedis)('the keyspace', () => {
   it('of limits has digests and no key, none that anybody could find by trying without the secret', async () => {
     const policies = scopePolicies('sign-in', [{ name: 'p', quota: 10, window: 600 }])
     for (const secret of ['a secret of sixteen bytes', 'another secret of sixteen']) {
-      await createRedisRateLimitStore({ client, secret }).consume(['203.0.113.7'], policies, 1)
+      await createRedisRateLimitStore({ client, secret, timeout: 10_000 }).consume(['203.0.113.7'], policies, 1)
     }
     const found = await keys()
     expect(found).toHaveLength(2)

@@ -23,7 +23,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 // The published suite moves a clock; here the server's own goes on, and collections without an index go by commands instead of scripts.
-describe.skipIf(!hasRedis)('by the clock of the server', () => {
+describe.skipIf(!hasRedis())('by the clock of the server', () => {
   const clients = new Clients()
   let server: RedisServer
   let client: Redis
@@ -168,7 +168,10 @@ describe.skipIf(!hasRedis)('by the clock of the server', () => {
   })
 
   it('an entry that expires while the ones before it are looked at is not given', async () => {
-    const collection = createRedisStore({ client }).collection<string>({ name: `own.c${names}`, indexes: ['user'] })
+    const collection = createRedisStore({ client, timeout: 10_000 }).collection<string>({
+      name: `own.c${names}`,
+      indexes: ['user'],
+    })
     const expiresAt = (await serverTime()) + 150
     await collection.create('a', 'a', { index: { user: 'u' } })
     await collection.create('b', 'b', { index: { user: 'u' }, expiresAt })

@@ -96,7 +96,7 @@ describe('a client that misbehaves', () => {
   })
 })
 
-describe.skipIf(!hasRedis)('a stream', () => {
+describe.skipIf(!hasRedis())('a stream', () => {
   const clients = new Clients()
   let server: RedisServer
   let client: Redis
@@ -119,7 +119,7 @@ describe.skipIf(!hasRedis)('a stream', () => {
   })
 
   it('that was flushed, and began anew, is read from its beginning', async () => {
-    const feed = createRedisRevocationFeed({ client, name })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name })
     const cursor = feed.follow()
     await feed.publish('before')
     await readAll(cursor)
@@ -130,7 +130,7 @@ describe.skipIf(!hasRedis)('a stream', () => {
   })
 
   it('of another server, whose ids go back behind the last that was read, is read from its beginning', async () => {
-    const feed = createRedisRevocationFeed({ client, name })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name })
     const cursor = feed.follow()
     await feed.publish('before')
     await readAll(cursor)
@@ -143,7 +143,7 @@ describe.skipIf(!hasRedis)('a stream', () => {
   })
 
   it('of a replica that lagged, and gave the id of a lost entry to another, is read from its beginning', async () => {
-    const cursor = createRedisRevocationFeed({ client, name }).follow()
+    const cursor = createRedisRevocationFeed({ client, timeout: 10_000, name }).follow()
     await client.xadd(key, '5-1', 'entry', 'kept')
     await client.xadd(key, '6-1', 'entry', 'lost')
     await readAll(cursor)
@@ -154,7 +154,7 @@ describe.skipIf(!hasRedis)('a stream', () => {
   })
 
   it('that was trimmed behind a follower that was away is read from its beginning', async () => {
-    const feed = createRedisRevocationFeed({ client, name })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name })
     const cursor = feed.follow()
     await feed.publish('one')
     await readAll(cursor)
@@ -166,7 +166,7 @@ describe.skipIf(!hasRedis)('a stream', () => {
   it('loses what is older than its retention, and nothing that is live, however much there is', async () => {
     const [second] = (await client.time()) as [number, number]
     const now = Number(second) * 1000
-    const feed = createRedisRevocationFeed({ client, name, maxTokenLifetime: 3600 })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name, maxTokenLifetime: 3600 })
     // A node of a stream has 100 entries: trimming that is nearly exact takes whole nodes.
     for (let n = 0; n < 250; n++) await client.xadd(key, `${now - 4_900_000 + n}-1`, 'entry', 'old')
     for (let n = 0; n < 2500; n++) await client.xadd(key, `${now - 4_700_000 + n}-1`, 'entry', 'live')
@@ -180,14 +180,14 @@ describe.skipIf(!hasRedis)('a stream', () => {
     const [second] = (await client.time()) as [number, number]
     await client.xadd(key, `${Number(second) * 1000 - 1000}-1`, 'entry', 'live')
     for (let n = 0; n < 250; n++) await client.xadd(key, '*', 'entry', 'live')
-    const feed = createRedisRevocationFeed({ client, name, clock: { now: () => Date.now() + 86_400_000 } })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name, clock: { now: () => Date.now() + 86_400_000 } })
     await feed.publish('new')
     expect(await readAll(feed.follow())).toHaveLength(252)
   })
 
   it('with an entry that somebody else wrote makes whoever follows it fail: nobody knows what it revokes', async () => {
     await client.xadd(key, '*', 'something', 'else')
-    const revocations = createRevocations({ feed: createRedisRevocationFeed({ client, name }) })
+    const revocations = createRevocations({ feed: createRedisRevocationFeed({ client, timeout: 10_000, name }) })
     await expect(revocations.start()).rejects.toThrow(expect.objectContaining({ code: 'tokens.revocations_unavailable' }))
     expect(revocations.status().failure).toBe('tokens.revocation_invalid')
     await revocations.close()
@@ -195,19 +195,19 @@ describe.skipIf(!hasRedis)('a stream', () => {
 
   it('that is no stream is an error with a code', async () => {
     await client.set(key, 'x')
-    const feed = createRedisRevocationFeed({ client, name })
+    const feed = createRedisRevocationFeed({ client, timeout: 10_000, name })
     await expect(feed.publish('x')).rejects.toThrow(expect.objectContaining({ code: 'store_redis.failed', status: 503 }))
     await expect(feed.follow().read()).rejects.toThrow(expect.objectContaining({ code: 'store_redis.failed' }))
   })
 
   it('is apart from those with another name or prefix', async () => {
-    await createRedisRevocationFeed({ client, name }).publish('mine')
-    expect(await readAll(createRedisRevocationFeed({ client, name: 'other' }).follow())).toEqual([])
-    expect(await readAll(createRedisRevocationFeed({ client, name, prefix: 'other' }).follow())).toEqual([])
+    await createRedisRevocationFeed({ client, timeout: 10_000, name }).publish('mine')
+    expect(await readAll(createRedisRevocationFeed({ client, timeout: 10_000, name: 'other' }).follow())).toEqual([])
+    expect(await readAll(createRedisRevocationFeed({ client, timeout: 10_000, name, prefix: 'other' }).follow())).toEqual([])
   })
 })
 
-describe.skipIf(!hasRedis)('a server that is killed', () => {
+describe.skipIf(!hasRedis())('a server that is killed', () => {
   it.each([
     ['with an append-only file comes back with what was acknowledged', ['--appendonly', 'yes', '--appendfsync', 'always'], true],
     ['without one comes back empty; whoever knew still knows, and goes on following', [], false],

@@ -9,6 +9,8 @@ import { Clients } from './clients.ts'
 
 const policies = scopePolicies('a', [{ name: 'p', quota: 10, window: 600 }])
 const secret = 'a secret of at least 16 bytes'
+/** A busy machine is no outage. */
+const timeout = 10_000
 
 async function codeOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
@@ -17,7 +19,7 @@ async function codeOf(work: Promise<unknown>): Promise<unknown> {
   )
 }
 
-describe.skipIf(!hasRedis)('scripts', () => {
+describe.skipIf(!hasRedis())('scripts', () => {
   let clients: Clients
   let server: RedisServer
   let client: Redis
@@ -27,7 +29,7 @@ describe.skipIf(!hasRedis)('scripts', () => {
     server = new RedisServer()
     await server.start('--appendonly', 'yes', '--appendfsync', 'always')
     client = clients.of(server)
-    collection = createRedisStore({ client }).collection<string>({ name: 'a.b', indexes: ['user', 'tenant'] })
+    collection = createRedisStore({ client, timeout }).collection<string>({ name: 'a.b', indexes: ['user', 'tenant'] })
   })
   afterEach(async () => {
     clients.close()
@@ -43,7 +45,7 @@ describe.skipIf(!hasRedis)('scripts', () => {
     expect(found).toEqual(['2'])
     expect(await collection.take('a')).toBe('2')
     expect(await collection.remove('a')).toBe(false)
-    const limits = createRedisRateLimitStore({ client, secret })
+    const limits = createRedisRateLimitStore({ client, secret, timeout })
     const verdict = await limits.consume(['k'], policies, 1)
     expect(verdict.allowed).toBe(true)
     await limits.adjust(['k'], policies, -1, verdict)
@@ -67,8 +69,11 @@ describe.skipIf(!hasRedis)('scripts', () => {
         return client.call(command, ...args)
       },
     }
-    const watched = createRedisStore({ client: watching }).collection<string>({ name: 'a.b', indexes: ['user', 'tenant'] })
-    const plain = createRedisStore({ client: watching }).collection<string>({ name: 'a.plain' })
+    const watched = createRedisStore({ client: watching, timeout }).collection<string>({
+      name: 'a.b',
+      indexes: ['user', 'tenant'],
+    })
+    const plain = createRedisStore({ client: watching, timeout }).collection<string>({ name: 'a.plain' })
     await watched.get('a')
     expect(seen.splice(0)).toEqual(['EVALSHA', 'GET'])
     await plain.get('a')
@@ -85,7 +90,7 @@ describe.skipIf(!hasRedis)('scripts', () => {
       () => plain.get('b'),
       () => plain.take('b'),
       () => plain.remove('b'),
-      async () => createRedisRateLimitStore({ client: watching, secret }).consume(['k'], policies, 1),
+      async () => createRedisRateLimitStore({ client: watching, secret, timeout }).consume(['k'], policies, 1),
     ]
     for (const verb of verbs) {
       await verb()
@@ -112,7 +117,7 @@ describe.skipIf(!hasRedis)('scripts', () => {
 
   it('that find no memory left do nothing at all, and what is there can be read and taken', async () => {
     const index = { user: 'u', tenant: 't' }
-    const limits = createRedisRateLimitStore({ client, secret })
+    const limits = createRedisRateLimitStore({ client, secret, timeout })
     await collection.create('a', 'first', { index })
     const { version } = (await collection.get('a'))!
     await limits.consume(['k'], policies, 1)
@@ -141,7 +146,7 @@ describe.skipIf(!hasRedis)('scripts', () => {
   })
 })
 
-describe.skipIf(!hasRedis)('the start of a service', () => {
+describe.skipIf(!hasRedis())('the start of a service', () => {
   let clients: Clients
   let server: RedisServer
   beforeEach(async () => {
@@ -156,9 +161,9 @@ describe.skipIf(!hasRedis)('the start of a service', () => {
 
   it('with another number of partitions than the data have is refused, by check and by every verb, until it is put right', async () => {
     const client = clients.of(server)
-    const one = createRedisStore({ client })
+    const one = createRedisStore({ client, timeout })
     await one.check()
-    const four = createRedisStore({ client, partitions: 4 })
+    const four = createRedisStore({ client, partitions: 4, timeout })
     expect(await codeOf(four.check())).toBe('store_redis.partitions_differ')
     const collection = four.collection<string>({ name: 'a.b', indexes: ['user'] })
     const uses: (() => Promise<unknown>)[] = [
@@ -171,15 +176,15 @@ describe.skipIf(!hasRedis)('the start of a service', () => {
     ]
     for (const use of uses) expect(await codeOf(use())).toBe('store_redis.partitions_differ')
     await one.check()
-    await createRedisStore({ client, partitions: 4, prefix: 'other' }).check()
+    await createRedisStore({ client, partitions: 4, prefix: 'other', timeout }).check()
   })
 
   it('finds out again when the server was restarted without its data', async () => {
     const [first, second] = [clients.of(server), clients.of(server)]
-    const one = createRedisStore({ client: first }).collection<string>({ name: 'a.b', indexes: ['user'] })
+    const one = createRedisStore({ client: first, timeout }).collection<string>({ name: 'a.b', indexes: ['user'] })
     await one.create('a', '1')
     await server.restart()
-    const four = createRedisStore({ client: second, partitions: 4 })
+    const four = createRedisStore({ client: second, partitions: 4, timeout })
     for (let attempt = 0; attempt < 100 && (await codeOf(four.check())) !== 'no error'; attempt++);
     for (let attempt = 0; attempt < 100 && (await codeOf(one.get('a'))) !== 'no error'; attempt++);
     expect(await codeOf(one.create('b', '1'))).toBe('store_redis.partitions_differ')
@@ -188,7 +193,7 @@ describe.skipIf(!hasRedis)('the start of a service', () => {
 
   it('on a server that would evict is refused, and on one that has no bound, or refuses instead, is not', async () => {
     const client = clients.of(server)
-    const store = createRedisStore({ client })
+    const store = createRedisStore({ client, timeout })
     await store.check()
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     await store.check()

@@ -8,7 +8,7 @@ const numRuns = process.env['CI'] === undefined ? 100 : 1000
 const modelTimeout = 600_000
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {
-  expect(hasRedis).toBe(true)
+  expect(hasRedis()).toBe(true)
 })
 
 function subject(
@@ -22,7 +22,7 @@ function subject(
   return { store: store as StoreUnderTest['store'], peers, now: clock.now, advance: clock.advance, close: async () => {} }
 }
 
-describe.skipIf(!hasRedis)('on a redis-server of its own', () => {
+describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
   const clients = new Clients()
   let server: RedisServer
   let three: readonly RedisClient[]
@@ -45,7 +45,7 @@ describe.skipIf(!hasRedis)('on a redis-server of its own', () => {
   })
 })
 
-describe.skipIf(!hasRedis)('on a Redis Cluster of its own', () => {
+describe.skipIf(!hasRedis())('on a Redis Cluster of its own', () => {
   const clients = new Clients()
   let cluster: RedisCluster
   let three: readonly RedisClient[]
