@@ -1,4 +1,4 @@
-import { hasPostgres, hasRedis, PostgresServer, RedisServer } from '@portcullis/conformance/servers'
+import { freePort, hasPostgres, hasRedis, PostgresServer, RedisServer } from '@portcullis/conformance/servers'
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -14,9 +14,9 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { signIn } from '../examples/browser.mjs'
 import { call, type PersonName, people, signInAs } from './person.ts'
-import { dataDir, freePort, type LedgerProcess, startLedger } from './process.ts'
+import { dataDir, type LedgerProcess, startLedger } from './process.ts'
 
-const servers = hasPostgres() && hasRedis
+const servers = hasPostgres() && hasRedis()
 
 it.runIf(process.env['CI'] !== undefined)('there are PostgreSQL and Redis in CI', () => {
   expect(servers).toBe(true)

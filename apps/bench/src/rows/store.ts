@@ -62,7 +62,7 @@ const BACKENDS: readonly Backend[] = [
   },
   {
     name: 'redis',
-    available: hasRedis,
+    available: hasRedis(),
     async open() {
       const server = new RedisServer()
       await server.start()
