@@ -106,9 +106,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
     get open() {
       return lostAt !== undefined
     },
-    async run<T>(work: () => Promise<T>): Promise<T> {
+    run<T>(work: () => Promise<T>): Promise<T> {
       const isTry = lostAt !== undefined
-      if (isTry && !mayTry()) throw unavailable('open', timeout)
+      if (isTry && !mayTry()) return Promise.reject(unavailable('open', timeout))
       if (isTry) trying = true
       let late: Error | undefined
       let working: Promise<T> | undefined
@@ -120,21 +120,23 @@ export function createBreaker(options: BreakerOptions): Breaker {
         late = unavailable('late', timeout)
         return late
       }
-      try {
-        const answer = await withDeadline(timeout, begin, giveUp)
-        succeeded()
-        return answer
-      } catch (error) {
-        if (error === late || isOutage(error)) failed(error)
-        else succeeded()
-        if (error === late) {
-          abandoned += 1
-          working?.then(answeredLate, failedLate)
-        }
-        throw error
-      } finally {
-        if (isTry) trying = false
-      }
+      return withDeadline(timeout, begin, giveUp).then(
+        (answer) => {
+          if (isTry) trying = false
+          succeeded()
+          return answer
+        },
+        (error: unknown) => {
+          if (isTry) trying = false
+          if (error === late || isOutage(error)) failed(error)
+          else succeeded()
+          if (error === late) {
+            abandoned += 1
+            working?.then(answeredLate, failedLate)
+          }
+          throw error
+        },
+      )
     },
   }
 }

@@ -4,14 +4,21 @@
  * @param timeout milliseconds
  * @param late makes the error that a caller gets instead
  */
-export async function withDeadline<T>(timeout: number, work: () => Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), timeout)
+export function withDeadline<T>(timeout: number, work: () => Promise<T>, late: () => Error): Promise<T> {
+  // By hand: a race of promises costs several times as much, and this stands before every call to a database.
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), timeout)
+    const fail = (error: unknown): void => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    try {
+      work().then((answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      }, fail)
+    } catch (error) {
+      fail(error)
+    }
   })
-  try {
-    return await Promise.race([work(), deadline])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -94,19 +94,22 @@ export class RedisLink {
     return withDeadline(this.timeout, work, () => unavailable('late', this.timeout))
   }
 
-  #attempt<T>(call: Call, work: (client: RedisClient) => Promise<T>, until: number, wait: number = FIRST_PAUSE): Promise<T> {
-    return work(this.client).catch(async (cause: unknown) => {
-      if (cause instanceof RedisStoreError) throw cause
-      const { error, outage, done } = failureOf(cause)
-      const again = done === 'no' || (call.repeatable && done === 'unknown')
-      const uneven = wait * (0.5 + Math.random())
-      if (again && performance.now() + uneven < until) {
+  async #attempt<T>(call: Call, work: (client: RedisClient) => Promise<T>, until: number): Promise<T> {
+    for (let wait = FIRST_PAUSE; ; wait *= 2) {
+      try {
+        return await work(this.client)
+      } catch (cause) {
+        if (cause instanceof RedisStoreError) throw cause
+        const { error, outage, done } = failureOf(cause)
+        const again = done === 'no' || (call.repeatable && done === 'unknown')
+        const uneven = wait * (0.5 + Math.random())
+        if (!again || performance.now() + uneven >= until) {
+          if (outage) outages.add(error)
+          throw error
+        }
         await pause(uneven)
-        return this.#attempt(call, work, until, wait * 2)
       }
-      if (outage) outages.add(error)
-      throw error
-    })
+    }
   }
 
   #lane(key: string): Lane {

@@ -66,7 +66,8 @@ const BACKENDS: readonly Backend[] = [
     async open() {
       const server = new RedisServer()
       await server.start()
-      const client = new Redis(server.socket)
+      // As the package's README asks for it.
+      const client = new Redis(server.socket, { maxRetriesPerRequest: 0, socketTimeout: 1000 })
       const store = createRedisStore({ client, timeout: 30_000 })
       return {
         ours: storeVerbs(store, async () => client.disconnect()),
