@@ -12,6 +12,8 @@ export type FindForm = `${'ascending' | 'descending'}${'' | ' behind'}`
 
 /** What a collection says to its table. Each verb is one statement, which is what makes it atomic. */
 export interface CollectionStatements {
+  /** What a key may be is in `indexedKey`; `undefined`: anything. */
+  readonly longestKey: number | undefined
   /** Takes `id`, `now`; gives value, version, expiry. */
   readonly get: Statement
   /** Takes `id`, `value`, `version`, `expires_at`, `now`, and each index column; gives a row when it wrote one. */
@@ -89,24 +91,18 @@ export function collectionStatements(
   const finds = new Map<string, Statement>()
   function find(index: string, form: FindForm): Statement {
     const ascending = form.startsWith('ascending')
-    const column = indexColumn(index)
-    const key = placeholder<string>('key')
     const query = entries
       .selectFrom(table)
       .select(['value', 'version', 'expires_at', 'id'])
-      .where(column, '=', key)
-      .$if(traits.digest !== undefined, (some) => some.where((eb) => eb(digest(eb.ref(column)), '=', digest(sql`${key}::text`))))
+      .where(indexColumn(index), '=', placeholder<string>('key'))
       .$if(form.endsWith('behind'), (some) => some.where('id', ascending ? '>' : '<', placeholder<string>('after')))
       .where(live)
       .orderBy('id', ascending ? 'asc' : 'desc')
       .limit(sql<number>`${placeholder('limit')}`)
     return new Statement(query, { repeatable: true })
   }
-  function digest(text: Parameters<NonNullable<typeof traits.digest>>[0]) {
-    return traits.digest?.(text) ?? sql<number>`${text}`
-  }
-
   return {
+    longestKey: traits.longestKey,
     get: new Statement(get, { repeatable: true, readsOne: true }),
     create: new Statement(create, { repeatable: true }),
     replace: new Statement(replace, { repeatable: true }),

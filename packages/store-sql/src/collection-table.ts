@@ -57,14 +57,10 @@ function tableAndSweep(table: string, { db, traits }: Dialect): string[] {
 
 function columnAndIndex(table: string, index: string, { db, traits }: Dialect): string[] {
   const column = indexColumn(index)
-  const building = db.schema.createIndex(indexName(table, column)).on(table)
-  const digest = traits.digest?.(sql.ref(column))
   return [
     textOf(db.schema.alterTable(table).addColumn(column, 'text', (added) => added.modifyFront(traits.byteWise))),
     textOf(
-      (digest === undefined ? building.column(column) : building.expression(sql`(${digest})`))
-        .column('id')
-        .where(sql.ref(column), 'is not', null),
+      db.schema.createIndex(indexName(table, column)).on(table).columns([column, 'id']).where(sql.ref(column), 'is not', null),
     ),
   ]
 }

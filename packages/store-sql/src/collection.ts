@@ -14,7 +14,7 @@ import {
 } from '@portcullis/core'
 import type { Answer } from './access.ts'
 import { type CollectionStatements, SWEEP_BATCH } from './collection-statements.ts'
-import { indexColumn } from './identifier.ts'
+import { indexColumn, indexedKey } from './identifier.ts'
 import type { Bound, Statement } from './statement.ts'
 
 /** How many rows `find` reads at a time. */
@@ -85,7 +85,7 @@ export class SqlCollection<T extends Json> implements Collection<T> {
     while (left > 0) {
       const limit = Math.min(left, FIND_BATCH)
       const statement = this.#statements.find(index, after === undefined ? order : `${order} behind`)
-      const values = { key, limit, now: this.#now() }
+      const values = { key: this.#indexed(key), limit, now: this.#now() }
       const answer = await this.#execute(statement, after === undefined ? values : { ...values, after })
       const rows = answer.rows as readonly Found[]
       for (const row of rows) {
@@ -123,8 +123,13 @@ export class SqlCollection<T extends Json> implements Collection<T> {
       expires_at: expiresAt ?? null,
       now: this.#now(),
     }
-    for (const [index, key] of keys) written[indexColumn(index)] = key
+    for (const [index, key] of keys) written[indexColumn(index)] = this.#indexed(key)
     return written
+  }
+
+  #indexed(key: string): string {
+    const { longestKey } = this.#statements
+    return longestKey === undefined ? key : indexedKey(key, longestKey)
   }
 
   /** Whole milliseconds: a bigint takes no others. */

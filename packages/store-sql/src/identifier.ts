@@ -13,6 +13,19 @@ export function indexColumn(index: string): `index_${string}` {
   return `index_${index}`
 }
 
+/** Begins a key that stands for a longer one. */
+const DIGESTED = '\u0001'
+
+/**
+ * What an index column holds for a key: the key, or a digest where it is longer than an SQL index takes. No key looks like the digest
+ * of another: those that begin as digests do are digested, too.
+ * @param longest bytes of UTF-8
+ */
+export function indexedKey(key: string, longest: number): string {
+  if (!key.startsWith(DIGESTED) && (key.length * 3 <= longest || Buffer.byteLength(key) <= longest)) return key
+  return DIGESTED + createHash('sha256').update(key).digest('base64url')
+}
+
 /** The name of an SQL index. */
 export function indexName(table: string, column: string): string {
   return identifier([table, column], '$')

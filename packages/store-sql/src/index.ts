@@ -7,6 +7,7 @@ export type {
   PostgresConstructor,
   PostgresPool,
   PostgresPoolConfig,
+  PostgresQuery,
 } from './postgres-pool.ts'
 export type { Migrations, SqlStore } from './sql-store.ts'
 export { openSqlite, type SqliteOptions } from './sqlite.ts'

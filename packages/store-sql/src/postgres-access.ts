@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type { Access, Answer } from './access.ts'
 import { StoreError } from './errors.ts'
 import { connectFailure, type Failure, statementFailure } from './postgres-errors.ts'
-import type { OwnPool, PostgresClient } from './postgres-pool.ts'
+import type { OwnPool, PostgresClient, PostgresQuery } from './postgres-pool.ts'
 import type { Database, FrameworkTables, SqlTraits } from './schema.ts'
 import type { Bound, Statement } from './statement.ts'
 import { UnderWay } from './under-way.ts'
@@ -46,6 +46,20 @@ interface Call {
 export function createPostgresBackend({ pool, traits, name, timeout, clock }: PostgresBackendParts): PostgresBackend {
   const underWay = new UnderWay()
   const outages = new WeakSet<Error>()
+  const queries = new WeakMap<Statement, PostgresQuery>()
+
+  /** Once for each connection. */
+  function giveBack(call: Call, destroy: boolean): void {
+    const { client } = call
+    call.client = undefined
+    if (client !== undefined) pool.release(client, destroy)
+  }
+
+  /** A connection whose answer nobody waits for is no good to the next: it goes. */
+  function giveUp(call: Call): void {
+    call.over = true
+    giveBack(call, true)
+  }
 
   async function attempt<R>(call: Call, use: (client: PostgresClient) => Promise<R>): Promise<R> {
     let client: PostgresClient
@@ -55,17 +69,17 @@ export function createPostgresBackend({ pool, traits, name, timeout, clock }: Po
       throw connectFailure(thrown)
     }
     if (call.over) {
-      client.release()
+      pool.release(client, false)
       throw connectFailure(undefined)
     }
     call.client = client
     try {
       const result = await use(client)
-      release(call, false)
+      giveBack(call, false)
       return result
     } catch (thrown) {
       const failure = statementFailure(thrown)
-      release(call, failure.broken)
+      giveBack(call, failure.broken)
       throw failure
     }
   }
@@ -112,15 +126,26 @@ export function createPostgresBackend({ pool, traits, name, timeout, clock }: Po
       }
     }
     return {
-      execute: (statement, values) => {
-        const query = { name: statement.name, text: statement.text, values: statement.bind(values), rowMode: 'array' as const }
+      execute: (statement, given) => {
+        const query = queryOf(statement)
+        const values = statement.bind(given)
         return call(statement.repeatable, async (client) => {
-          const { rows, rowCount } = await client.query(query)
+          const { rows, rowCount } = await client.query(query, values)
           return { rows: rows as unknown[][], changes: rowCount ?? 0 }
         })
       },
       read: (work) => call(true, (client) => work(kyselyOn(client, traits))),
     }
+  }
+
+  /** What `pg` is told of a statement. It copies what an object has of its own, for each query and slowly: this one has nothing. */
+  function queryOf(statement: Statement): PostgresQuery {
+    const known = queries.get(statement)
+    if (known !== undefined) return known
+    const { name, text } = statement
+    const query = Object.create({ name, text, rowMode: 'array' } satisfies PostgresQuery) as PostgresQuery
+    queries.set(statement, query)
+    return query
   }
 
   const own = channel(name, timeout)
@@ -142,7 +167,7 @@ export function createPostgresBackend({ pool, traits, name, timeout, clock }: Po
       })
     },
     within: (work) => withDeadline(timeout, work, () => late(timeout)),
-    close: () => underWay.close(() => pool.close(timeout)),
+    close: () => underWay.close(() => pool.close()),
   }
 }
 
@@ -163,19 +188,6 @@ function unknown({ cause }: StoreError, outages: WeakSet<Error>): StoreError {
   const error = new StoreError('store_sql.outcome_unknown', message, { cause, status: 503 })
   outages.add(error)
   return error
-}
-
-/** Gives back the connection of a call; once. */
-function release(call: Call, destroy: boolean): void {
-  const { client } = call
-  call.client = undefined
-  client?.release(destroy)
-}
-
-/** A connection whose answer nobody waits for is no good to the next: it goes. */
-function giveUp(call: Call): void {
-  call.over = true
-  release(call, true)
 }
 
 /** One transaction that changes the schema, while no other one does. */

@@ -1,7 +1,15 @@
+/** A statement, as `pg` is told of it. */
+export interface PostgresQuery {
+  readonly text: string
+  /** Under which the connection keeps it prepared. */
+  readonly name?: string
+  readonly rowMode?: 'array'
+}
+
 /** The part of a client of `pg` that is used here. */
 export interface PostgresClient {
   query(
-    query: string | { readonly text: string; readonly name?: string; readonly values?: unknown[]; readonly rowMode?: 'array' },
+    query: string | PostgresQuery,
     values?: unknown[],
   ): Promise<{ readonly command: string; readonly rowCount: number | null; readonly rows: unknown[] }>
   /** @param destroy whether it goes, and does not return to the pool */
@@ -45,9 +53,11 @@ export type PostgresConstructor = new (config: PostgresPoolConfig) => PostgresPo
 
 /** A pool that is ours: of connections that may die at any time, and that close when it does. */
 export interface OwnPool {
+  /** The first who asks is the first to get one. */
   connect(): Promise<PostgresClient>
-  /** @param patience milliseconds that a server which does not answer is given to say goodbye */
-  close(patience: number): Promise<void>
+  /** @param destroy whether the connection is of no more use */
+  release(client: PostgresClient, destroy: boolean): void
+  close(): Promise<void>
 }
 
 /** @throws what the driver's constructor does */
@@ -62,16 +72,37 @@ export function openPool(Pool: PostgresConstructor, config: PostgresPoolConfig):
     client.on('error', () => undefined)
   })
   pool.on('remove', (client) => clients.delete(client))
+
+  // The pool's own queue sets a timer for each who waits. Here all have a deadline already.
+  const waiting: (() => void)[] = []
+  let free = config.max
+
+  function next(): void {
+    const first = waiting.shift()
+    if (first === undefined) free += 1
+    else first()
+  }
+
+  async function connect(): Promise<PostgresClient> {
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await pool.connect()
+    } catch (error) {
+      next()
+      throw error
+    }
+  }
+
   return {
-    connect: () => pool.connect(),
-    async close(patience) {
-      let timer: NodeJS.Timeout | undefined
-      const tired = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, patience)
-      })
-      await Promise.race([pool.end(), tired])
-      clearTimeout(timer)
-      // What is left waits for a server that does not answer: it does not keep this process from ending.
+    connect,
+    release(client, destroy) {
+      client.release(destroy)
+      next()
+    },
+    async close() {
+      await pool.end()
+      // What is left waits for a server that does not say goodbye: it does not keep this process from ending.
       for (const client of clients) client.unref?.()
     },
   }

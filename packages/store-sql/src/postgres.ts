@@ -69,8 +69,8 @@ function makePool(
   if ((connectionString === undefined) === (connection === undefined)) {
     throw invalid('either connectionString or connection says where the database is')
   }
-  if (connectionString !== undefined && !/^postgres(ql)?:\/\//.test(connectionString)) {
-    throw invalid('connectionString must begin with postgres://')
+  if (connectionString !== undefined && !(/^postgres(ql)?:\/\//.test(connectionString) && URL.canParse(connectionString))) {
+    throw invalid('connectionString must be an address that begins with postgres://')
   }
   if (!isWithin(poolSize, 1, 1000)) throw invalid('poolSize must be 1 to 1,000 connections')
   return openPool(Pool, {
@@ -95,8 +95,8 @@ function traitsOf(schema: string): SqlTraits {
     // By bytes, whatever the database's locale: order must not change when the operating system's does.
     byteWise: sql`collate "C"`,
     tableEnd: sql``,
-    // An entry of a btree takes 2,704 bytes; a key and an id of 512 characters each can be 3,072.
-    digest: (key) => sql`hashtextextended(${key}, 0)`,
+    // An entry of a btree takes 2,704 bytes; an id of 512 characters can have 1,536 of them, and so can a key.
+    longestKey: 1024,
     // An array, because a subquery with a limit may be run more than once, and skip others each time.
     isAmong: (ids) => sql`${sql.ref('id')} = any(array(${ids.forUpdate().skipLocked()}))`,
     async hasTable(db, table) {

@@ -1,4 +1,4 @@
-import type { Compilable, Expression, Kysely, RawBuilder, SelectQueryBuilder } from 'kysely'
+import type { Compilable, Kysely, RawBuilder, SelectQueryBuilder } from 'kysely'
 
 /** A row of a collection's table. */
 export interface EntryRow {
@@ -43,8 +43,8 @@ export interface SqlTraits {
   readonly byteWise: RawBuilder<unknown>
   /** Stands at the end of `create table`. */
   readonly tableEnd: RawBuilder<unknown>
-  /** What an SQL index holds in place of a key, where an entry has no room for the longest key and the longest id. */
-  digest?(key: Expression<unknown>): RawBuilder<number>
+  /** The most bytes that a key may have in an SQL index, next to the longest id. */
+  readonly longestKey?: number
   /** Whether a row is one of those: a batch that is locked, without waiting for what others have locked. */
   isAmong(ids: Ids): RawBuilder<boolean>
   hasTable(db: Database, table: string): Promise<boolean>

@@ -30,6 +30,8 @@ export function createSqliteAccess({ connection, db, busyTimeout, close }: Sqlit
   const direct = directStatements(connection)
   /** A transaction of several steps: on the one connection, whatever ran between them would be part of it. */
   let transaction: Promise<void> | undefined
+  /** Asking a busy database stops the event loop for a moment: of all who wait, one asks. */
+  const asking = new Line()
 
   function run(statement: Statement, values: Readonly<Record<string, Bound>>): Answer {
     return direct(statement, statement.bind(values))
@@ -56,16 +58,27 @@ export function createSqliteAccess({ connection, db, busyTimeout, close }: Sqlit
 
   async function patiently<R>(work: () => Promise<R>): Promise<R> {
     const deadline = performance.now() + busyTimeout
-    for (;;) {
+    try {
+      return await work()
+    } catch (thrown) {
+      const error = sqliteError(thrown)
+      if (!isBusy(error)) throw error
+      return asking.after(() => again(work, deadline, error))
+    }
+  }
+
+  async function again<R>(work: () => Promise<R>, deadline: number, found: Error): Promise<R> {
+    let error = found
+    while (isBusy(error) && performance.now() < deadline) {
+      // Uneven, so that processes which collided do not collide again.
+      await pause(2 + Math.random() * 8)
       try {
         return await work()
       } catch (thrown) {
-        const error = sqliteError(thrown)
-        if (!isBusy(error) || performance.now() >= deadline) throw error
-        // Uneven, so that processes which collided do not collide again.
-        await pause(2 + Math.random() * 8)
+        error = sqliteError(thrown)
       }
     }
+    throw error
   }
 
   async function alone<R>(work: () => Promise<R>): Promise<R> {
@@ -86,6 +99,17 @@ export function createSqliteAccess({ connection, db, busyTimeout, close }: Sqlit
     exclusively: (work) => underWay.during(() => patiently(() => alone(() => immediately(db, work)))),
     within: (work) => work(),
     close: () => underWay.close(async () => close()),
+  }
+}
+
+/** Does one thing after another. */
+class Line {
+  #last: Promise<unknown> = Promise.resolve()
+
+  after<R>(work: () => Promise<R>): Promise<R> {
+    const result = this.#last.then(work)
+    this.#last = result.catch(() => undefined)
+    return result
   }
 }
 

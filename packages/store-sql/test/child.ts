@@ -1,9 +1,12 @@
-// Runs in a process of its own, bundled by processes.ts: what it does is the first argument, on the file that is the second.
+// Runs in a process of its own, bundled by processes.ts: what it does is the first argument, on the database that is the second.
 import Database from 'libsql'
-import { openSqlite } from '../src/index.ts'
+import pg from 'pg'
+import { openPostgres, openSqlite } from '../src/index.ts'
 
-const [, , task, filename = '', name = ''] = process.argv
-const store = await openSqlite({ filename, Database, busyTimeout: 30_000 })
+const [, , task, address = '', name = ''] = process.argv
+const store = address.startsWith('postgres:')
+  ? await openPostgres({ connectionString: address, Pool: pg.Pool, timeout: task === 'close' ? 1000 : 30_000, poolSize: 2 })
+  : await openSqlite({ filename: address, Database, busyTimeout: 30_000 })
 const numbers = store.collection<number>({ name: 'test.numbers', indexes: ['writer'] })
 
 if (task === 'write') {
@@ -28,5 +31,12 @@ if (task === 'take') {
     if (value !== undefined) taken.push(value)
   }
   process.stdout.write(`${JSON.stringify(taken)}\n`)
+  await store.close()
+}
+if (task === 'close') {
+  // Once nobody answers any more. The read that says so takes one connection with it; another stays idle.
+  await Promise.all([numbers.get('x'), numbers.get('x')])
+  process.stdout.write('ready\n')
+  while ((await numbers.get('x').catch(() => 'lost')) !== 'lost');
   await store.close()
 }

@@ -1,6 +1,6 @@
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
-import { openSqlite, StoreError } from '../src/index.ts'
+import { openSqlite, type SqliteConnection, type SqliteConstructor, StoreError } from '../src/index.ts'
 import { freshFile } from './directory.ts'
 import { recordingDriver } from './recorder.ts'
 
@@ -62,6 +62,36 @@ describe('a lock that another process holds', () => {
     other.exec('commit')
     expect(await Promise.all([waiting, preparing])).toEqual([true, true])
     await patient.close()
+    other.close()
+    await store.close()
+  })
+
+  it('is asked for by one at a time, of any number who wait: each time stops the event loop for a moment', async () => {
+    let asked = 0
+    const Counting = function open(filename: string, options?: { timeout?: number }): SqliteConnection {
+      const connection: SqliteConnection = new Database(filename, options)
+      const { exec } = connection
+      return Object.assign(connection, {
+        exec(text: string) {
+          if (text === 'begin immediate') asked += 1
+          return exec.call(connection, text)
+        },
+      })
+    } as unknown as SqliteConstructor
+    const filename = freshFile()
+    const store = await openSqlite({ filename, Database: Counting, busyTimeout: 60_000 })
+    const things = store.collection<number>({ name: 'a.things' })
+    await things.create('a', 1)
+    const other = new Database(filename)
+    other.exec('begin immediate')
+    const writes = Promise.all(Array.from({ length: 20 }, (_, n) => things.create(`id-${n}`, n)))
+    await new Promise((done) => setImmediate(done))
+    const before = asked
+    let turns = 0
+    for (; asked < before + 10; turns++) await new Promise((done) => setImmediate(done))
+    expect(turns).toBeGreaterThanOrEqual(9)
+    other.exec('commit')
+    expect((await writes).every(Boolean)).toBe(true)
     other.close()
     await store.close()
   })

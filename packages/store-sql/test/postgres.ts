@@ -51,3 +51,20 @@ export async function postgresStore(
   onTestFinished(() => store.close())
   return store
 }
+
+/** A driver that notes the text of each statement. */
+export function recordingPool(texts: string[]): typeof pg.Pool {
+  return class extends pg.Pool {
+    constructor(config?: pg.PoolConfig) {
+      super(config)
+      this.on('connect', (client) => {
+        const query = client.query.bind(client) as (...parameters: unknown[]) => unknown
+        const noting = (first: string | { readonly text: string }, ...others: unknown[]): unknown => {
+          texts.push(typeof first === 'string' ? first : first.text)
+          return query(first, ...others)
+        }
+        Object.assign(client, { query: noting })
+      })
+    }
+  }
+}

@@ -7,13 +7,13 @@ import { build } from 'rolldown'
 
 export type Child = ChildProcessByStdio<null, Readable, Readable>
 
-/** Bundles child.ts, so that Node 20 runs it without a build of the packages. Inside this package: there `libsql` is found. */
+/** Bundles child.ts, so that Node 20 runs it without a build of the packages. Inside this package: there the drivers are found. */
 export async function bundleChild(): Promise<string> {
   const file = join(import.meta.dirname, '../.vitest/child.mjs')
   await build({
     input: join(import.meta.dirname, 'child.ts'),
     platform: 'node',
-    external: ['libsql'],
+    external: ['libsql', 'pg'],
     resolve: { conditionNames: ['portcullis:source', 'node', 'import', 'default'] },
     output: { file, format: 'esm', codeSplitting: false },
     logLevel: 'silent',

@@ -1,11 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openSqlite } from '@portcullis/store-sql'
+import { scopePolicies } from '@portcullis/rate-limit'
+import { openPostgres, openSqlite } from '@portcullis/store-sql'
+import { createSqlRateLimitStore } from '@portcullis/store-sql/rate-limit'
 import Database from 'libsql'
+import { Pool } from 'pg'
 
+// One machine: a file. Several: a server, by one variable.
 const directory = await mkdtemp(join(tmpdir(), 'ledger-'))
-const store = await openSqlite({ filename: join(directory, 'ledger.db'), Database })
+const connectionString = process.env['DATABASE_URL']
+const store =
+  connectionString === undefined
+    ? await openSqlite({ filename: join(directory, 'ledger.db'), Database })
+    : await openPostgres({ connectionString, Pool })
 
 // A package declares what it keeps; the table and its indexes are made for it.
 const codes = store.collection<{ user: string }>({ name: 'oauth.codes', indexes: ['user'] })
@@ -14,9 +22,16 @@ await codes.create('code-1', { user: 'grace' }, { expiresAt: Date.now() + 60_000
 for await (const { id, expiresAt } of codes.find('user', 'grace')) console.log(id, expiresAt !== undefined) // code-1 true
 
 // Used once, however many ask at the same time, from however many processes.
-console.log(await Promise.all([codes.take('code-1'), codes.take('code-1')])) // [ { user: 'grace' }, undefined ]
+const uses = await Promise.all([codes.take('code-1'), codes.take('code-1')])
+console.log(uses.filter((use) => use !== undefined)) // [ { user: 'grace' } ]
 
-for (const { name, appliedAt } of await store.migrations.list()) console.log(name, appliedAt !== undefined) // 0001_collections true
+// Limits that all processes on the database share: give them to `limit` or `createBruteForceGuard`.
+const limits = createSqlRateLimitStore({ store, secret: process.env['LIMIT_SECRET'] ?? 'at least 16 random bytes' })
+const policies = scopePolicies('api', [{ name: 'minute', quota: 2, window: 60 }])
+for (let n = 0; n < 3; n++) console.log((await limits.consume(['203.0.113.7'], policies, 1)).allowed) // true, true, false
+
+// For a person who applies changes of the schema by hand: what is missing. Here nothing is.
+console.log((await store.migrations.sql()) === '') // true
 
 await store.close()
 await rm(directory, { recursive: true })

@@ -1,38 +1,32 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { revocationFeedSuite } from '@portcullis/conformance/revocation'
-import { createStoreRevocationFeed } from '@portcullis/tokens'
-import Database from 'libsql'
-import { afterAll } from 'vitest'
-import { openSqlite } from '../src/index.ts'
+import { createStoreRevocationFeed, type RevocationFeed } from '@portcullis/tokens'
+import { describe } from 'vitest'
+import type { SqlStore } from '../src/index.ts'
+import { databases } from './databases.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'portcullis-sqlite-'))
-afterAll(() => rmSync(directory, { recursive: true }))
-
-let files = 0
-revocationFeedSuite({
-  name: 'SQLite, three connections to a new file',
-  async open() {
-    files += 1
-    const filename = join(directory, `${files}.db`)
-    const stores = [
-      await openSqlite({ filename, Database }),
-      await openSqlite({ filename, Database }),
-      await openSqlite({ filename, Database }),
-    ] as const
-    const [a, b, c] = stores
-    const feeds = [feedOn(a), feedOn(b), feedOn(c)] as const
-    return {
-      feeds,
-      async close() {
-        for (const feed of feeds) await feed.close()
-        for (const store of stores) await store.close()
+for (const database of databases) {
+  describe.skipIf(database.skipped)(database.title, () => {
+    const fresh = database.start()
+    revocationFeedSuite({
+      name: 'three connections to a new database',
+      async open() {
+        const address = await fresh()
+        const feeds = [
+          feedOn(await database.open(address)),
+          feedOn(await database.open(address)),
+          feedOn(await database.open(address)),
+        ] as const
+        return {
+          feeds,
+          async close() {
+            for (const feed of feeds) await feed.close()
+          },
+        }
       },
-    }
-  },
-})
+    })
+  })
+}
 
-function feedOn(store: Parameters<typeof createStoreRevocationFeed>[0]['store']) {
+function feedOn(store: SqlStore): RevocationFeed {
   return createStoreRevocationFeed({ store, interval: 50, timeout: 10_000 })
 }

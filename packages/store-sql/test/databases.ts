@@ -1,0 +1,73 @@
+import { type Clock, systemClock } from '@portcullis/core'
+import Database from 'libsql'
+import pg from 'pg'
+import { onTestFinished } from 'vitest'
+import { openPostgres, openSqlite, type SqlStore } from '../src/index.ts'
+import { freshFile } from './directory.ts'
+import { ask, freshDatabase, postgresIt, startPostgres } from './postgres.ts'
+
+/** How a test opens a store. */
+export interface TestOptions {
+  readonly clock?: Clock
+  readonly migrate?: boolean
+}
+
+/** A database, as tests that hold on all of them see it. */
+export interface TestDatabase {
+  readonly title: string
+  readonly skipped: boolean
+  /** Called in a `describe`. @returns makes a new, empty database, and says where it is */
+  start(): () => Promise<string>
+  /** Patient: tests of races are no tests of time-outs. It is closed when the test ends. */
+  open(address: string, options?: TestOptions): Promise<SqlStore>
+  /** Rows of one query, past the store. */
+  ask(address: string, text: string): Promise<Record<string, unknown>[]>
+  /** Runs a script, past the store. */
+  run(address: string, script: string): Promise<void>
+}
+
+const sqlite: TestDatabase = {
+  title: 'on SQLite',
+  skipped: false,
+  start: () => async () => freshFile(),
+  async open(filename, { clock = systemClock, migrate = true } = {}) {
+    return closing(await openSqlite({ filename, Database, clock, migrate, busyTimeout: 20_000 }))
+  },
+  async ask(filename, text) {
+    const raw = new Database(filename)
+    try {
+      return raw.prepare(text).all() as Record<string, unknown>[]
+    } finally {
+      raw.close()
+    }
+  },
+  async run(filename, script) {
+    const raw = new Database(filename)
+    raw.exec(script)
+    raw.close()
+  },
+}
+
+const postgres: TestDatabase = {
+  title: postgresIt.title,
+  skipped: postgresIt.skipped,
+  start() {
+    const server = startPostgres({ max_connections: '200' })
+    return () => freshDatabase(server())
+  },
+  async open(connectionString, { clock = systemClock, migrate = true } = {}) {
+    return closing(await openPostgres({ connectionString, Pool: pg.Pool, clock, migrate, timeout: 20_000 }))
+  },
+  ask: (connectionString, text) => ask(connectionString, text),
+  async run(connectionString, script) {
+    await ask(connectionString, script)
+  },
+}
+
+/** Both: what is said of one is said of the other. */
+export const databases: readonly TestDatabase[] = [sqlite, postgres]
+
+function closing(store: SqlStore): SqlStore {
+  onTestFinished(() => store.close())
+  return store
+}
