@@ -112,10 +112,14 @@ export const verifying: readonly AuditBehaviour[] = [
     title: 'a batch from the middle whose numbers and hash were made to fit shows by the one behind it',
     async check(context) {
       const kept = await fiveBatches(context)
-      const forged = await forge(context, 2)
       const { id, version, options } = kept[2]
-      await context.batches.replace(id, version, forged, options)
+      await context.batches.replace(id, version, await forge(context, 2, context.now()), options)
       expect((await context.logs[0].verify()).ok).toBe(false)
+      // And one that says of the batch before that it has expired, so that nobody look for it.
+      const now = await context.batches.get(id)
+      const old = await forge(context, 2, context.now() - 10 * RETENTION * 1000)
+      await context.batches.replace(id, now?.version ?? 0, old, options)
+      expect(await context.logs[0].verify()).toEqual({ ok: false, reason: 'changed', seq: 5 })
     },
   },
   {
@@ -165,7 +169,7 @@ export const verifying: readonly AuditBehaviour[] = [
 ]
 
 /** A batch with right numbers and a right hash, for the context's log, which nobody wrote. */
-async function forge({ store, name, now }: AuditContext, batches: number): Promise<Json> {
+async function forge({ store, name }: AuditContext, batches: number, now: number): Promise<Json> {
   const rooms = new Map<string, Json>()
   // The same code on a store of one's own: whoever has the store has the code as well.
   const own = {
@@ -181,7 +185,7 @@ async function forge({ store, name, now }: AuditContext, batches: number): Promi
     store: own as unknown as typeof store,
     name,
     retention: RETENTION,
-    clock: { now: () => now() },
+    clock: { now: () => now },
   })
   for (let n = 0; n <= batches; n++) await forger.append(numbered(50 + n, 2))
   return [...rooms.values()].at(-1) ?? null

@@ -67,6 +67,16 @@ describe('a breaker', () => {
     expect(events).toEqual([['core.backend_lost', { backend: 'test', code: 'TypeError' }]])
   })
 
+  it('counts a call that hangs, whatever errors are no outage', async () => {
+    const breaker = createBreaker({ timeout: TIMEOUT, unavailable, isOutage: () => false })
+    for (let n = 0; n < 3; n++) {
+      const call = breaker.run(() => new Promise<never>(() => {})).catch(() => undefined)
+      await vi.advanceTimersByTimeAsync(TIMEOUT)
+      await call
+    }
+    expect(breaker.open).toBe(true)
+  })
+
   it('is not opened by one call that fails among others that do not', async () => {
     const breaker = openBreaker()
     const flaky = server()

@@ -26,7 +26,7 @@ export function verdictOf(found: readonly Found[], at: number, cost: number, deg
 }
 
 /** @param charged what was charged of the cost: all or nothing */
-export function resultOf(found: Found, at: number, cost: number, charged: number): RateLimitResult {
+function resultOf(found: Found, at: number, cost: number, charged: number): RateLimitResult {
   const { policy, gcra, lead } = found
   const { scale, increment, tolerance } = gcra
   const after = lead + charged * increment
