@@ -28,6 +28,11 @@ export function createSignIn(parts: {
       if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
       const account = await accounts.findByEmail(name)
       const result = await passwords.verify(password, account?.passwordHash)
+      if (!result.ok && result.retryAfter !== undefined) {
+        // Nothing was checked, so nothing was guessed.
+        await attempt.settle('success')
+        return { type: 'limited', retryAfter: result.retryAfter }
+      }
       // A disabled account takes as long as any other, and is told the same.
       const right = result.ok && account !== undefined && !account.disabled
       await attempt.settle(right ? 'success' : 'failure')

@@ -16,9 +16,6 @@ export interface Argon2Parameters {
  */
 export const allowWeakParameters: unique symbol = Symbol('portcullis.password.allowWeakParameters')
 
-/** What an attacker who can write to the user table may make us spend, at most, on one stored hash. */
-export const defaultLimits: Argon2Parameters = { memory: 131_072, iterations: 10, parallelism: 8 }
-
 // The weakest memory, and the least memory × passes, among the equivalent settings of OWASP's Password Storage Cheat Sheet.
 const leastMemory = 7168
 const leastWork = 7168 * 5
@@ -52,18 +49,6 @@ export function isWithin(parameters: Argon2Parameters, limits: Argon2Parameters)
 /** Whether a hash made with `stored` should be made anew. More lanes are not more strength, so they don't count. */
 export function isWeaker(stored: Argon2Parameters, current: Argon2Parameters): boolean {
   return stored.memory < current.memory || stored.iterations < current.iterations
-}
-
-/**
- * What to spend after a hash with `stored` parameters so that the sum costs as much as one with `current`; `undefined`
- * where nothing is missing. An account that has not signed in since the parameters rose would otherwise answer sooner
- * than one that does not exist.
- */
-export function missingWork(stored: Argon2Parameters, current: Argon2Parameters): Argon2Parameters | undefined {
-  const missing = work(current) - work(stored)
-  if (missing <= 0) return undefined
-  const memory = Math.max(Math.min(current.memory, missing), 8 * current.parallelism)
-  return { memory, iterations: Math.max(1, Math.round(missing / memory)), parallelism: current.parallelism }
 }
 
 function work({ memory, iterations }: Argon2Parameters): number {
