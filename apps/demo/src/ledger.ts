@@ -70,7 +70,9 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const clients = createClients({ store, publicUrl })
   const invoices = createInvoices({ store, clock })
   const passwords = createPasswords()
-  const totp = createTotp({ store, sealer, issuer: 'Ledger', clock })
+  // Counted by account and address together, before a code is looked at.
+  const codeGuesses = createBruteForceGuard({ name: 'second-factor', store: guesses, clock })
+  const totp = createTotp({ store, sealer, issuer: 'Ledger', guard: codeGuesses, clock })
   if (config.seed) await seed({ accounts, clients, invoices, passwords, totp })
   if (config.production) await refuseSeeded({ accounts, clients })
   const audit = createAudit({ store, clock, tenantOfSubject: async (id) => (await accounts.find(id))?.tenant })
@@ -125,7 +127,6 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     passwords,
     totp,
     passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: guesses, clock }),
-    codeGuesses: createBruteForceGuard({ name: 'second-factor', store: guesses, clock }),
   })
 
   // The authorization server, the metadata of the resource, and the page.

@@ -17,9 +17,8 @@ export function createSignIn(parts: {
   readonly passwords: Passwords
   readonly totp: Totp
   readonly passwordGuesses: BruteForceGuard
-  readonly codeGuesses: BruteForceGuard
 }): SignIn {
-  const { accounts, passwords, totp, passwordGuesses, codeGuesses } = parts
+  const { accounts, passwords, totp, passwordGuesses } = parts
   return {
     async authenticate({ username, password, request }) {
       // An empty name is nobody's: it is counted like any other that does not exist.
@@ -44,15 +43,12 @@ export function createSignIn(parts: {
       return { type: 'ok', subject: account.id }
     },
     async secondFactor({ subject, code, request }) {
-      const attempt = await codeGuesses.attempt({ account: subject, address: request.client.ip }, { request })
-      if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
       const account = await accounts.find(subject)
+      if (account === undefined || account.disabled) return { type: 'refused' }
       const result = await totp.verify(subject, code.replaceAll(/\s/g, ''), { request })
-      const right = result.ok && account !== undefined && !account.disabled
-      await attempt.settle(right ? 'success' : 'failure')
-      if (right) return { type: 'ok' }
+      if (result.ok) return { type: 'ok' }
       signInFailedEvent.publish({ subject, factor: 'code' }, { request })
-      return { type: 'refused' }
+      return result.retryAfter === undefined ? { type: 'refused' } : { type: 'limited', retryAfter: result.retryAfter }
     },
   }
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from 'otpauth'
 import { MfaError } from './errors.ts'
-import type { TotpAlgorithm } from './hotp.ts'
+import type { OtpAlgorithm } from './otp.ts'
 
 // RFC 6238 §5.1 with its erratum: a key as long as the hash. RFC 4226 §4 R6 recommends 160 bits, which is the least here.
-const sizes: Readonly<Record<TotpAlgorithm, number>> = { SHA1: 20, SHA256: 32, SHA512: 64 }
+const sizes: Readonly<Record<OtpAlgorithm, number>> = { SHA1: 20, SHA256: 32, SHA512: 64 }
 
 /** A new secret of 160, 256 or 512 bits. */
-export function generateSecret(algorithm: TotpAlgorithm): Uint8Array {
+export function generateSecret(algorithm: OtpAlgorithm): Uint8Array {
   return Uint8Array.from(randomBytes(sizes[algorithm]))
 }
 
@@ -21,14 +21,19 @@ export function parseSecret(base32: string, shortAllowed: boolean): Uint8Array {
   const text = base32.replace(/[ -]/g, '').replace(/=+$/, '').toUpperCase()
   if (!/^[A-Z2-7]{1,256}$/.test(text)) throw new MfaError('mfa.secret_malformed', 'a secret is not in base32')
   const bytes = Uint8Array.from(Secret.fromBase32(text).bytes)
-  const least = shortAllowed ? 80 : 128
-  if (bytes.byteLength * 8 < least) {
+  if (isShort(bytes, shortAllowed)) {
+    const bits = bytes.byteLength * 8
     throw new MfaError(
       'mfa.secret_too_short',
-      `a secret has ${bytes.byteLength * 8} bits; RFC 4226 §4 asks for 128, and allowShortSecret for 80`,
+      `a secret has ${bits} bits; RFC 4226 §4 asks for 128, and allowShortSecrets for 80`,
     )
   }
   return bytes
+}
+
+/** Whether a secret is shorter than RFC 4226 §4 R6 allows, or than old systems made them where that is taken. */
+export function isShort(bytes: Uint8Array, shortAllowed: boolean): boolean {
+  return bytes.byteLength * 8 < (shortAllowed ? 80 : 128)
 }
 
 /** The arithmetic's form of a secret. */

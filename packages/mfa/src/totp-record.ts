@@ -1,19 +1,19 @@
 import type { Collection, Store } from '@portcullis/core'
-import type { TotpParameters } from './hotp.ts'
+import type { TotpParameters } from './otp.ts'
 
 /** A secret as it is kept, with the parameters that its authenticator was told. */
-export type Factor = TotpParameters & {
+export type TotpFactor = TotpParameters & {
   /** Sealed for {@link sealContext}. */
   readonly secret: string
 }
 
 /** What is kept for an account. */
 export type TotpRecord = {
-  readonly active?: Factor & {
+  readonly active?: TotpFactor & {
     /** The last step that was accepted; −1: none yet. */
     readonly lastStep: number
   }
-  readonly pending?: Factor & {
+  readonly pending?: TotpFactor & {
     /** Milliseconds since the epoch. */
     readonly expiresAt: number
   }

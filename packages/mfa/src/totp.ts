@@ -1,13 +1,29 @@
-import { type Clock, type EventContext, type Reason, type Sealer, type Store, type Stored, systemClock } from '@portcullis/core'
-import { MfaError } from './errors.ts'
+import { type Clock, type EventContext, epochSeconds, type Sealer, type Store, type Stored, systemClock } from '@portcullis/core'
+import { type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
+import { checkRange, invalid } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
-import { matchCode, stepAt, type TotpAlgorithm, type TotpParameters } from './hotp.ts'
-import { isLabel, keyUri, qrSvg } from './provisioning.ts'
-import { generateSecret, parseSecret, toSecret } from './secret.ts'
-import { type Factor, sealContext, type TotpRecord, totpRecords } from './totp-record.ts'
+import { checkParameters, isCode, matchCode, type OtpAlgorithm, stepAt, type TotpParameters } from './otp.ts'
+import type { Proof } from './proof.ts'
+import { checkIssuer, qrSvg, totpUri } from './provisioning.ts'
+import { type Change, change } from './record.ts'
+import { type Refused, refused } from './refusal.ts'
+import { generateSecret, isShort, parseSecret, toSecret } from './secret.ts'
+import { sealContext, type TotpFactor, type TotpRecord, totpRecords } from './totp-record.ts'
 
+export type { AttemptGuard } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
-export type { TotpAlgorithm } from './hotp.ts'
+export {
+  createHotp,
+  type Hotp,
+  type HotpEnrolment,
+  type HotpEnrolOptions,
+  type HotpOptions,
+  type HotpRefusalCode,
+  type HotpResult,
+} from './hotp.ts'
+export type { OtpAlgorithm } from './otp.ts'
+export type { Proof } from './proof.ts'
+export type { FactorRefusal, FactorRefusalCode, Refused } from './refusal.ts'
 
 /** Options of {@link createTotp}. */
 export interface TotpOptions {
@@ -18,7 +34,7 @@ export interface TotpOptions {
   /** Who the codes are for, as the authenticator app shows it. */
   readonly issuer: string
   /** For new secrets; `SHA1` by default, which every app knows. */
-  readonly algorithm?: TotpAlgorithm
+  readonly algorithm?: OtpAlgorithm
   /** For new secrets: 6 to 8; 6 by default. */
   readonly digits?: number
   /** For new secrets: seconds that a code lasts, 15 to 60; 30 by default. */
@@ -27,6 +43,13 @@ export interface TotpOptions {
   readonly window?: number
   /** Seconds in which an enrolment must be confirmed; 600 by default. */
   readonly enrolmentLifetime?: number
+  /** Takes secrets of 80 bits and more, imported now or kept from before; without it, 128 (RFC 4226 §4 R6). */
+  readonly allowShortSecrets?: boolean
+  /**
+   * Stands before every check of a code. By default each account has ten attempts, and one more every 90 seconds; give one that
+   * knows addresses, so that nobody can use up somebody else's.
+   */
+  readonly guard?: AttemptGuard
   readonly clock?: Clock
 }
 
@@ -38,8 +61,6 @@ export interface EnrolOptions {
   readonly secret?: string
   /** The person already uses that `secret` in an authenticator: it is active at once. For imports and seeding. */
   readonly confirmed?: boolean
-  /** Takes a `secret` of 80 bits and more; without it, 128 (RFC 4226 §4 R6). */
-  readonly allowShortSecret?: boolean
 }
 
 /** What the person needs to set up the authenticator. Secret: show it once, over HTTPS, and keep it out of logs and caches. */
@@ -52,19 +73,24 @@ export interface TotpEnrolment {
   readonly qrSvg: string
 }
 
-/** Why a code was not accepted: for the log. */
-export interface TotpRefusal extends Reason {
-  readonly code: 'mfa.code_wrong' | 'mfa.code_used' | 'mfa.code_malformed' | 'mfa.not_enrolled'
-}
-
 /** What became of a code. */
 export type TotpResult =
   | {
       readonly ok: true
       /** The time step that is now used up. */
       readonly step: number
+      readonly proof: Proof
     }
-  | { readonly ok: false; readonly reason: TotpRefusal }
+  | Refused<TotpRefusalCode>
+
+/** Why a code was not accepted. */
+export type TotpRefusalCode =
+  | 'mfa.code_wrong'
+  | 'mfa.code_used'
+  | 'mfa.code_malformed'
+  | 'mfa.not_enrolled'
+  | 'mfa.secret_too_short'
+  | 'mfa.too_many_attempts'
 
 /**
  * One-time codes from an authenticator app (RFC 6238). An account is whatever id the application knows it by. Whoever calls
@@ -84,7 +110,7 @@ export interface Totp {
   confirm(account: string, code: string, context?: EventContext): Promise<TotpResult>
   /**
    * Checks a code against the active factor. Each step is accepted once (RFC 6238 §5.2), and none before the last one that
-   * was. It does not count guesses: put a limit before it.
+   * was.
    * @throws SealerError when the secret can't be opened; MfaError `mfa.store_contended` (503)
    * @example
    * const result = await totp.verify(account.id, form.code, { request: req })
@@ -97,69 +123,76 @@ export interface Totp {
   remove(account: string, context?: EventContext): Promise<boolean>
 }
 
-const messages: Readonly<Record<TotpRefusal['code'], string>> = {
-  'mfa.code_wrong': 'the code fits none of the steps around now',
-  'mfa.code_used': 'the code fits a step that was accepted already, or one before it',
-  'mfa.code_malformed': 'the code does not have the form of a code',
-  'mfa.not_enrolled': 'the account has no such factor, or no enrolment to confirm',
-}
-
-// Every round that is lost was won by another caller, so this many in a row mean a store whose replace never succeeds.
-const rounds = 64
-
 /** @throws MfaError `mfa.options_invalid` */
 export function createTotp(options: TotpOptions): Totp {
   const { store, sealer, issuer, algorithm = 'SHA1', digits = 6, period = 30, window = 1 } = options
-  const { enrolmentLifetime = 600, clock = systemClock } = options
-  if (!isLabel(issuer)) throw invalid('issuer must be 1 to 256 characters without colon, control characters and outer spaces')
-  if (!['SHA1', 'SHA256', 'SHA512'].includes(algorithm)) throw invalid('algorithm must be SHA1, SHA256 or SHA512')
-  checkRange('digits', digits, 6, 8)
+  const { enrolmentLifetime = 600, allowShortSecrets = false, clock = systemClock } = options
+  const guard = options.guard ?? createAccountGuard(store, 'totp', clock)
+  const parameters: TotpParameters = { algorithm, digits, period }
+  checkIssuer(issuer)
+  checkParameters(parameters)
   checkRange('period', period, 15, 60)
   checkRange('window', window, 0, 2)
   checkRange('enrolmentLifetime', enrolmentLifetime, 1, 86_400)
-  const parameters: TotpParameters = { algorithm, digits, period }
   const records = totpRecords(store)
 
   const seal = (account: string, secret: Uint8Array): string => sealer.seal(secret, sealContext(account))
 
-  const write = (account: string, was: Stored<TotpRecord> | undefined, record: TotpRecord): Promise<boolean> => {
-    // An account with no more than an enrolment that nobody confirms leaves no trace.
-    const lifetime = record.active ? {} : { expiresAt: record.pending?.expiresAt ?? clock.now() }
-    return was ? records.replace(account, was.version, record, lifetime) : records.create(account, record, lifetime)
-  }
-
-  /** Evaluates anew on what is stored until the write that follows from it succeeds. */
-  const change = async <T>(
+  const changeRecord = <T>(
     account: string,
-    evaluate: (was: Stored<TotpRecord> | undefined) => { readonly record?: TotpRecord; readonly result: T },
-  ): Promise<T> => {
-    for (let round = 0; round < rounds; round++) {
-      const was = await records.get(account)
+    evaluate: (was: Stored<TotpRecord> | undefined) => Change<TotpRecord, T>,
+  ): Promise<T> =>
+    change(records, account, (was) => {
       const { record, result } = evaluate(was)
-      if (record === undefined || (await write(account, was, record))) return result
-    }
-    throw new MfaError('mfa.store_contended', `a record could not be written in ${rounds} attempts`, { status: 503 })
-  }
+      if (record === undefined) return { result }
+      // An account with no more than an enrolment that nobody confirms leaves no trace.
+      return { record, result, ...(!record.active && { options: { expiresAt: record.pending?.expiresAt ?? clock.now() } }) }
+    })
 
-  const check = (account: string, code: string, factor: Factor, after: number): Checked => {
-    if (typeof code !== 'string' || code.length !== factor.digits || !/^[0-9]+$/.test(code)) {
-      return { refusal: 'mfa.code_malformed' }
-    }
+  const check = (account: string, code: string, factor: TotpFactor, after: number): Checked => {
+    if (!isCode(code, factor.digits)) return { refusal: 'mfa.code_malformed' }
     const secret = sealer.open(factor.secret, sealContext(account))
+    if (isShort(secret, allowShortSecrets)) return { refusal: 'mfa.secret_too_short' }
     const step = stepAt(clock.now(), factor.period)
     const match = matchCode(toSecret(secret), code, factor, { step, window, after })
     if (match.type === 'open') return { step: match.step, secret }
     return { refusal: match.type === 'used' ? 'mfa.code_used' : 'mfa.code_wrong' }
   }
 
+  const proven = (step: number): TotpResult => ({ ok: true, step, proof: { method: 'totp', at: epochSeconds(clock) } })
+
+  const confirm = (account: string, code: string): Promise<{ result: TotpResult; replaced: boolean }> =>
+    changeRecord(account, (was) => {
+      const { pending, active } = was?.value ?? {}
+      const replaced = active !== undefined
+      if (!pending || pending.expiresAt <= clock.now()) return { result: { result: refused('mfa.not_enrolled'), replaced } }
+      const { expiresAt: _, ...factor } = pending
+      const checked = check(account, code, factor, -1)
+      if ('refusal' in checked) return { result: { result: refused(checked.refusal), replaced } }
+      const { step } = checked
+      return { record: { active: { ...factor, lastStep: step } }, result: { result: proven(step), replaced } }
+    })
+
+  const verify = (account: string, code: string): Promise<TotpResult> =>
+    changeRecord<TotpResult>(account, (was) => {
+      const active = was?.value.active
+      if (active === undefined) return { result: refused('mfa.not_enrolled') }
+      const checked = check(account, code, active, active.lastStep)
+      if ('refusal' in checked) return { result: refused(checked.refusal) }
+      const { step } = checked
+      // The one moment at which the secret is open and the record is written anyway.
+      const secret = sealer.isStale(active.secret) ? seal(account, checked.secret) : active.secret
+      return { record: { ...was?.value, active: { ...active, secret, lastStep: step } }, result: proven(step) }
+    })
+
   return {
-    async enrol(account, { label, secret: given, confirmed = false, allowShortSecret = false }, context) {
+    async enrol(account, { label, secret: given, confirmed = false }, context) {
       if (confirmed && given === undefined) throw invalid('confirmed needs the secret that the person uses already')
-      const bytes = given === undefined ? generateSecret(algorithm) : parseSecret(given, allowShortSecret)
+      const bytes = given === undefined ? generateSecret(algorithm) : parseSecret(given, allowShortSecrets)
       const secret = toSecret(bytes)
-      const uri = keyUri(issuer, label, secret, parameters)
-      const factor: Factor = { ...parameters, secret: seal(account, bytes) }
-      const replaced = await change(account, (was) => {
+      const uri = totpUri(issuer, label, secret, parameters)
+      const factor: TotpFactor = { ...parameters, secret: seal(account, bytes) }
+      const replaced = await changeRecord(account, (was) => {
         const active = was?.value.active
         const record: TotpRecord = confirmed
           ? { active: { ...factor, lastStep: -1 } }
@@ -170,37 +203,21 @@ export function createTotp(options: TotpOptions): Totp {
       return { uri, secret: secret.base32, qrSvg: qrSvg(uri) }
     },
 
-    async confirm(account, code, context) {
-      const { result, replaced } = await change<{ result: TotpResult; replaced: boolean }>(account, (was) => {
-        const { pending, active } = was?.value ?? {}
-        const replaced = active !== undefined
-        if (!pending || pending.expiresAt <= clock.now()) return { result: { result: refused('mfa.not_enrolled'), replaced } }
-        const { expiresAt: _, ...factor } = pending
-        const checked = check(account, code, factor, -1)
-        if ('refusal' in checked) return { result: { result: refused(checked.refusal), replaced } }
-        const { step } = checked
-        return { record: { active: { ...factor, lastStep: step } }, result: { result: { ok: true, step }, replaced } }
-      })
-      if (result.ok) mfaEnrolled.publish({ account, factor: 'totp', replaced }, { clock, ...context })
-      else mfaRefused.publish({ account, factor: 'totp', code: result.reason.code }, { clock, ...context })
-      return result
-    },
+    confirm: (account, code, context) =>
+      attempting({ guard, account, factor: 'totp', clock, context }, async () => {
+        const { result, replaced } = await confirm(account, code)
+        if (result.ok) mfaEnrolled.publish({ account, factor: 'totp', replaced }, { clock, ...context })
+        else mfaRefused.publish({ account, factor: 'totp', code: result.reason.code }, { clock, ...context })
+        return result
+      }),
 
-    async verify(account, code, context) {
-      const result = await change<TotpResult>(account, (was) => {
-        const active = was?.value.active
-        if (active === undefined) return { result: refused('mfa.not_enrolled') }
-        const checked = check(account, code, active, active.lastStep)
-        if ('refusal' in checked) return { result: refused(checked.refusal) }
-        const { step } = checked
-        // The one moment at which the secret is open and the record is written anyway.
-        const secret = sealer.isStale(active.secret) ? seal(account, checked.secret) : active.secret
-        return { record: { ...was?.value, active: { ...active, secret, lastStep: step } }, result: { ok: true, step } }
-      })
-      if (result.ok) mfaVerified.publish({ account, factor: 'totp' }, { clock, ...context })
-      else mfaRefused.publish({ account, factor: 'totp', code: result.reason.code }, { clock, ...context })
-      return result
-    },
+    verify: (account, code, context) =>
+      attempting({ guard, account, factor: 'totp', clock, context }, async () => {
+        const result = await verify(account, code)
+        if (result.ok) mfaVerified.publish({ account, factor: 'totp' }, { clock, ...context })
+        else mfaRefused.publish({ account, factor: 'totp', code: result.reason.code }, { clock, ...context })
+        return result
+      }),
 
     async enrolled(account) {
       return (await records.get(account))?.value.active !== undefined
@@ -214,18 +231,4 @@ export function createTotp(options: TotpOptions): Totp {
   }
 }
 
-type Checked = { readonly refusal: TotpRefusal['code'] } | { readonly step: number; readonly secret: Uint8Array }
-
-function refused(code: TotpRefusal['code']): TotpResult {
-  return { ok: false, reason: { code, message: messages[code] } }
-}
-
-function checkRange(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw invalid(`${name} must be a whole number from ${least} to ${most}`)
-  }
-}
-
-function invalid(message: string): MfaError {
-  return new MfaError('mfa.options_invalid', message)
-}
+type Checked = { readonly refusal: TotpRefusalCode } | { readonly step: number; readonly secret: Uint8Array }

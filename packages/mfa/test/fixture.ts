@@ -1,5 +1,6 @@
 import { type Clock, createSealer, type Sealer, type SecurityEvent, subscribe } from '@portcullis/core'
 import { Secret, TOTP } from 'otpauth'
+import type { AttemptGuard } from '../src/attempts.ts'
 
 /** A clock moved by hand. Milliseconds. */
 export interface HandClock extends Clock {
@@ -43,4 +44,26 @@ export async function eventsOf(work: () => Promise<unknown>): Promise<SecurityEv
     stop()
   }
   return events
+}
+
+/** Lets every attempt through: for the races behind the guard. */
+export const everybody: AttemptGuard = { attempt: async () => ({ allowed: true, settle: async () => {} }) }
+
+/** A guard that writes down what it hears, and lets through as long as `allowed`. */
+export function listeningGuard(): AttemptGuard & { allowed: boolean; readonly heard: string[] } {
+  const heard: string[] = []
+  return {
+    allowed: true,
+    heard,
+    async attempt({ account, address }) {
+      heard.push(`${account} from ${address}`)
+      if (!this.allowed) return { allowed: false, retryAfter: 7 }
+      return {
+        allowed: true,
+        settle: async (outcome) => {
+          heard.push(outcome)
+        },
+      }
+    },
+  }
 }

@@ -1,26 +1,55 @@
 import { randomBytes } from 'node:crypto'
-import { createMemoryStore, createSealer, type RequestView } from '@portcullis/core'
-import { createTotp, type TotpEnrolment } from '@portcullis/mfa/totp'
+import { createMemoryStore, createSealer, epochSeconds, type RequestView, systemClock } from '@portcullis/core'
+import {
+  type AssuranceDecision,
+  createAssurance,
+  createRecoveryCodes,
+  createTotp,
+  type Factor,
+  type Proof,
+  type RecoveryCodes,
+  type Totp,
+} from '@portcullis/mfa'
+import { createPasskeys, type Passkeys } from '@portcullis/mfa/passkeys'
 
-const totp = createTotp({
-  store: createMemoryStore(), // one that lasts, in earnest
-  sealer: createSealer({ current: '2026-11', keys: { '2026-11': randomBytes(32) } }), // from your secret manager
-  issuer: 'Ledger',
+const store = createMemoryStore() // one that lasts, in earnest
+const sealer = createSealer({ current: '2026-11', keys: { '2026-11': randomBytes(32) } }) // from your secret manager
+
+export const totp: Totp = createTotp({ store, sealer, issuer: 'Ledger' }) // and a `guard`: see below
+export const recovery: RecoveryCodes = createRecoveryCodes({ store })
+export const passkeys: Passkeys = createPasskeys({
+  store,
+  rpId: 'acme.test',
+  rpName: 'Ledger',
+  origins: ['https://login.acme.test'],
 })
+const assurance = createAssurance()
 
-/** Shows `qrSvg`, and `secret` for those who type. The person has just proven who they are. */
-export function begin(account: string, email: string): Promise<TotpEnrolment> {
-  return totp.enrol(account, { label: email })
+/** What an account can be asked for. */
+async function enrolled(account: string): Promise<Factor[]> {
+  const factors: Factor[] = [{ method: 'password' }, ...(await passkeys.factors(account))]
+  if (await totp.enrolled(account)) factors.push({ method: 'totp' })
+  if (((await recovery.status(account))?.remaining ?? 0) > 0) factors.push({ method: 'recovery_code' })
+  return factors
 }
 
-/** The first code makes the factor count. */
-export async function finish(req: RequestView, account: string, code: string): Promise<boolean> {
-  return (await totp.confirm(account, code, { request: req })).ok
+/** Every way in ends here, and so does every step-up: with what was proven so far. Sign in on `enough` alone. */
+export async function decide(account: string, proofs: readonly Proof[], maxAge?: number): Promise<AssuranceDecision> {
+  const requirement = maxAge === undefined ? {} : { maxAge }
+  return assurance.decide({ proofs, enrolled: await enrolled(account), requirement, now: epochSeconds(systemClock) })
 }
 
-/** At sign-in, after the password, and behind a limit on attempts. */
-export async function secondFactor(req: RequestView, account: string, code: string): Promise<boolean> {
-  const result = await totp.verify(account, code, { request: req })
-  if (!result.ok) console.warn(result.reason.code) // for the log; the client hears one text for every reason
-  return result.ok
+/** The answer to `more`: a code, whose proof goes to those that the session keeps. */
+export async function answer(req: RequestView, account: string, code: string): Promise<Proof | undefined> {
+  const verify = code.length > 8 ? recovery.verify : totp.verify
+  const result = await verify(account, code, { request: req })
+  if (result.ok) return result.proof
+  console.warn(result.reason.code) // for the log; the client hears one text for every reason
+  return undefined
+}
+
+/** Before a factor is added, replaced or taken away. */
+export async function mayEnrol(account: string, proofs: readonly Proof[], factor: Factor): Promise<boolean> {
+  const now = epochSeconds(systemClock)
+  return assurance.decideChange({ change: 'enrol', factor, proofs, enrolled: await enrolled(account), now }).type === 'enough'
 }

@@ -2,10 +2,11 @@ import { createMemoryStore, createSealer, SealerError, type Store } from '@portc
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createTotp, MfaError, type Totp, type TotpOptions } from '../src/index.ts'
 import { type TotpRecord, totpRecords } from '../src/totp-record.ts'
-import { authenticator, base32, eventsOf, type HandClock, sealer, timeAt } from './fixture.ts'
+import { authenticator, base32, eventsOf, everybody, type HandClock, sealer, timeAt } from './fixture.ts'
 
 const start = 1_800_000_000_000 // a multiple of 30 s
 const step = start / 30_000
+const proof = { method: 'totp', at: start / 1000 }
 const adasSecret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
 
 let clock: HandClock
@@ -52,7 +53,7 @@ describe('enrolment', () => {
     const code = app.codeAt(clock.time)
     expect(await totp.enrolled('ada')).toBe(false)
     expect(await totp.verify('ada', code)).toMatchObject(refusal('mfa.not_enrolled'))
-    expect(await totp.confirm('ada', code)).toEqual({ ok: true, step })
+    expect(await totp.confirm('ada', code)).toEqual({ ok: true, step, proof })
     expect(await totp.enrolled('ada')).toBe(true)
     expect(await totp.verify('ada', code)).toMatchObject(refusal('mfa.code_used'))
   })
@@ -106,13 +107,22 @@ describe('enrolment', () => {
 
   it('takes a secret below 128 bits only when told to, and none below 80', async () => {
     const totp = make()
+    const lenient = make({ allowShortSecrets: true })
     const legacy = { label: 'ada', secret: base32(new Uint8Array(10).fill(7)) }
     await expect(totp.enrol('ada', legacy)).rejects.toMatchObject({ code: 'mfa.secret_too_short' })
-    await expect(totp.enrol('ada', { ...legacy, allowShortSecret: true })).resolves.toMatchObject({ secret: legacy.secret })
-    const tiny = { label: 'ada', secret: base32(new Uint8Array(9)), allowShortSecret: true }
-    await expect(totp.enrol('ada', tiny)).rejects.toMatchObject({ code: 'mfa.secret_too_short' })
+    await expect(lenient.enrol('ada', legacy)).resolves.toMatchObject({ secret: legacy.secret })
+    const tiny = { label: 'ada', secret: base32(new Uint8Array(9)) }
+    await expect(lenient.enrol('ada', tiny)).rejects.toMatchObject({ code: 'mfa.secret_too_short' })
     const just = { label: 'ada', secret: base32(new Uint8Array(16).fill(7)) }
     await expect(totp.enrol('ada', just)).resolves.toMatchObject({ secret: just.secret })
+  })
+
+  it('a short secret that is kept from before is refused too, once they are not taken any more', async () => {
+    const lenient = make({ allowShortSecrets: true })
+    const secret = base32(new Uint8Array(10).fill(7))
+    const app = authenticator((await lenient.enrol('ada', { label: 'ada', secret, confirmed: true })).uri)
+    expect(await make().verify('ada', app.codeAt(clock.time))).toMatchObject(refusal('mfa.secret_too_short'))
+    expect(await lenient.verify('ada', app.codeAt(clock.time))).toMatchObject({ ok: true })
   })
 
   it.each(['', '01890189018901890189018901890189', `${adasSecret}!`])(
@@ -159,13 +169,13 @@ describe('verify', () => {
     const totp = make({ window: 0 })
     const app = await enrolled(totp)
     expect(await totp.verify('ada', app.codeAt(clock.time + 30_000))).toMatchObject(refusal('mfa.code_wrong'))
-    expect(await totp.verify('ada', app.codeAt(clock.time))).toEqual({ ok: true, step })
+    expect(await totp.verify('ada', app.codeAt(clock.time))).toEqual({ ok: true, step, proof })
   })
 
   it('one TOTP code works twice (better-auth #10387; otplib, otpauth): the second use is refused', async () => {
     const totp = make()
     const code = (await enrolled(totp)).codeAt(clock.time)
-    expect(await totp.verify('ada', code)).toEqual({ ok: true, step })
+    expect(await totp.verify('ada', code)).toEqual({ ok: true, step, proof })
     expect(await totp.verify('ada', code)).toMatchObject(refusal('mfa.code_used'))
     clock.time += 30_000
     expect(await totp.verify('ada', code)).toMatchObject(refusal('mfa.code_used'))
@@ -180,7 +190,7 @@ describe('verify', () => {
   })
 
   it('200 parallel uses of one code: one winner', async () => {
-    const totp = make()
+    const totp = make({ guard: everybody })
     const code = (await enrolled(totp)).codeAt(clock.time)
     const results = await Promise.all(Array.from({ length: 200 }, () => totp.verify('ada', code)))
     expect(results.filter((result) => result.ok)).toHaveLength(1)
@@ -188,14 +198,14 @@ describe('verify', () => {
   })
 
   it('200 parallel uses of one code in two processes on one store: one winner', async () => {
-    const [one, two] = [make(), make()]
+    const [one, two] = [make({ guard: everybody }), make({ guard: everybody })]
     const code = (await enrolled(one)).codeAt(clock.time)
     const results = await Promise.all(Array.from({ length: 200 }, (_, i) => (i % 2 ? one : two).verify('ada', code)))
     expect(results.filter((result) => result.ok)).toHaveLength(1)
   })
 
   it('200 parallel confirmations with one code: one winner', async () => {
-    const totp = make()
+    const totp = make({ guard: everybody })
     const app = authenticator((await totp.enrol('ada', { label: 'ada' })).uri)
     const code = app.codeAt(clock.time)
     const results = await Promise.all(Array.from({ length: 200 }, () => totp.confirm('ada', code)))
