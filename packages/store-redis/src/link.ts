@@ -69,19 +69,23 @@ export class RedisLink {
    * @throws RedisStoreError `store_redis.timeout`, `.unavailable`, `.full`, `.read_only`, `.failed` (503, all); whatever `work` throws
    *   as such an error itself
    */
-  async run<T>(call: Call, work: (client: RedisClient) => Promise<T>): Promise<T> {
+  run<T>(call: Call, work: (client: RedisClient) => Promise<T>): Promise<T> {
     const lane = this.#lane(call.key)
     const until = performance.now() + this.timeout
-    try {
-      const answer = await lane.breaker.run(() => this.#attempt(call, work, until))
-      if (lane.readOnly && call.wrote?.(answer) === true) lane.readOnly = false
-      if (this.#lostAt !== undefined) this.#restored()
-      return answer
-    } catch (error) {
-      if (error instanceof RedisStoreError && error.code === 'store_redis.read_only') lane.readOnly = true
-      if (this.#lostAt === undefined && (lane.readOnly || lane.breaker.open)) this.#lost(error)
-      throw error
-    }
+    return lane.breaker
+      .run(() => this.#attempt(call, work, until))
+      .then(
+        (answer) => {
+          if (lane.readOnly && call.wrote?.(answer) === true) lane.readOnly = false
+          if (this.#lostAt !== undefined) this.#restored()
+          return answer
+        },
+        (error: unknown) => {
+          if (error instanceof RedisStoreError && error.code === 'store_redis.read_only') lane.readOnly = true
+          if (this.#lostAt === undefined && (lane.readOnly || lane.breaker.open)) this.#lost(error)
+          throw error
+        },
+      )
   }
 
   /** Sends one command. */
