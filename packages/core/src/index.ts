@@ -58,8 +58,8 @@ export {
   checkIndexKey,
   checkPage,
   checkWrite,
+  DeclaredCollections,
   normalizeDeclaration,
-  sameDeclaration,
 } from './store-contract.ts'
 export { type Stores, type StoresOptions, stores } from './stores.ts'
 export type { Client, MatchedRoute, RequestBody, RequestHeaders, RequestView } from './view.ts'

@@ -2,15 +2,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { CoreError } from './errors.ts'
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import type { Collection, CollectionDeclaration, Json, Page, Store, Stored, WriteOptions } from './store.ts'
-import {
-  type CheckedWrite,
-  checkId,
-  checkIndexKey,
-  checkPage,
-  checkWrite,
-  normalizeDeclaration,
-  sameDeclaration,
-} from './store-contract.ts'
+import { type CheckedWrite, checkId, checkIndexKey, checkPage, checkWrite, DeclaredCollections } from './store-contract.ts'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
@@ -34,19 +26,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
     throw new CoreError('core.store_full', 'maxEntries must be 1 or more')
   }
   const space = new Space(clock, maxEntries)
-  const collections = new Map<string, MemoryCollection<Json>>()
+  const collections = new DeclaredCollections((declaration) => new MemoryCollection<Json>(declaration, space))
   return {
-    collection<T extends Json>(given: CollectionDeclaration): Collection<T> {
-      const declaration = normalizeDeclaration(given)
-      let collection = collections.get(declaration.name)
-      if (collection === undefined) {
-        collection = new MemoryCollection(declaration, space)
-        collections.set(declaration.name, collection)
-      } else if (!sameDeclaration(collection.declaration, declaration)) {
-        throw new CoreError('core.collection_invalid', `${declaration.name} was declared before with other indexes`)
-      }
-      return collection as unknown as Collection<T>
-    },
+    collection: <T extends Json>(given: CollectionDeclaration) => collections.of(given) as unknown as Collection<T>,
   }
 }
 

@@ -34,8 +34,40 @@ export function normalizeDeclaration(declaration: CollectionDeclaration): Requir
 }
 
 /** Whether two declarations, both as {@link normalizeDeclaration} returns them, say the same of what a store holds. */
-export function sameDeclaration(a: Required<CollectionDeclaration>, b: Required<CollectionDeclaration>): boolean {
+function sameDeclaration(a: Required<CollectionDeclaration>, b: Required<CollectionDeclaration>): boolean {
   return a.name === b.name && a.indexes.join() === b.indexes.join()
+}
+
+/**
+ * What a store has made for each collection that was declared: once for each name, whoever declares it again.
+ */
+export class DeclaredCollections<C> {
+  readonly #make: (declaration: Required<CollectionDeclaration>) => C
+  readonly #made = new Map<string, { readonly declaration: Required<CollectionDeclaration>; readonly collection: C }>()
+
+  constructor(make: (declaration: Required<CollectionDeclaration>) => C) {
+    this.#make = make
+  }
+
+  /** @throws CoreError `core.collection_invalid`, also for a name that was declared before with other indexes */
+  of(given: CollectionDeclaration): C {
+    const declaration = normalizeDeclaration(given)
+    const before = this.#made.get(declaration.name)
+    if (before === undefined) {
+      const collection = this.#make(declaration)
+      this.#made.set(declaration.name, { declaration, collection })
+      return collection
+    }
+    if (!sameDeclaration(before.declaration, declaration)) {
+      throw new CoreError('core.collection_invalid', `${declaration.name} was declared before with other indexes`)
+    }
+    return before.collection
+  }
+
+  /** In the order of their declarations. */
+  *[Symbol.iterator](): Generator<C> {
+    for (const { collection } of this.#made.values()) yield collection
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@portcullis/core'
 import { BucketTable, OVERFLOW } from './bucket-table.ts'
 import { RateLimitError } from './errors.ts'
 import { ceilToMs } from './gcra.ts'
-import { checkCost, type ScopedPolicy } from './policy.ts'
+import { checkCost, requireSameNumbers, type ScopedPolicy } from './policy.ts'
 import type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'
 
 /** Options of {@link createMemoryRateLimitStore}. */
@@ -127,13 +127,7 @@ class MemoryStore implements MemoryRateLimitStore {
       this.#tables.set(policy.scope, table)
       return table
     }
-    const { quota, window, burst } = found.policy
-    if (quota !== policy.quota || window !== policy.window || burst !== policy.burst) {
-      throw new RateLimitError(
-        'rate_limit.policy_conflict',
-        `${policy.scope} is counted in this store with other numbers: give one of the limiters another name`,
-      )
-    }
+    requireSameNumbers(found.policy, policy)
     return found
   }
 }

@@ -79,6 +79,19 @@ function invalid(name: string, why: string): RateLimitError {
   return new RateLimitError('rate_limit.policy_invalid', `policy ${name}: ${why}`)
 }
 
+/**
+ * Two limiters that are named alike must count alike.
+ * @throws RateLimitError `rate_limit.policy_conflict`
+ */
+export function requireSameNumbers(before: ScopedPolicy, policy: ScopedPolicy): void {
+  const { quota, window, burst } = before
+  if (quota === policy.quota && window === policy.window && burst === policy.burst) return
+  throw new RateLimitError(
+    'rate_limit.policy_conflict',
+    `${policy.scope} is counted in this store with other numbers: give one of the limiters another name`,
+  )
+}
+
 /** @throws RateLimitError `rate_limit.cost_invalid` unless the cost is a whole number from 0 to 1,000,000,000 */
 export function checkCost(cost: number): void {
   if (!Number.isInteger(cost) || cost < 0 || cost > MOST_UNITS) {

@@ -1,6 +1,6 @@
 export { RateLimitError } from './errors.ts'
 export { type Gcra, gcra } from './gcra.ts'
 export { keyDigest } from './key-digest.ts'
-export { checkCost, type ScopedPolicy } from './policy.ts'
+export { checkCost, requireSameNumbers, type ScopedPolicy } from './policy.ts'
 export type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'
 export { type Found, keyOf, lets, verdictOf } from './verdict.ts'

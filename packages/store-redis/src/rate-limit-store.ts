@@ -1,6 +1,15 @@
 import { type Clock, systemClock } from '@portcullis/core'
 import type { RateLimitStore, RateLimitVerdict, ScopedPolicy } from '@portcullis/rate-limit'
-import { checkCost, type Gcra, gcra, keyDigest, keyOf, RateLimitError, verdictOf } from '@portcullis/rate-limit/store'
+import {
+  checkCost,
+  type Gcra,
+  gcra,
+  keyDigest,
+  keyOf,
+  RateLimitError,
+  requireSameNumbers,
+  verdictOf,
+} from '@portcullis/rate-limit/store'
 import { checkClient, type RedisClient } from './client.ts'
 import { RedisStoreError } from './errors.ts'
 import { linkTo, type RedisLink } from './link.ts'
@@ -123,15 +132,8 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   #remember(policy: ScopedPolicy): void {
-    const { scope, quota, window, burst } = policy
-    const known = this.#scopes.get(scope)
-    if (known === undefined) this.#scopes.set(scope, policy)
-    else if (known.quota !== quota || known.window !== window || known.burst !== burst) {
-      throw new RateLimitError(
-        'rate_limit.policy_conflict',
-        `${scope} is counted in this store with other numbers: give one of the limiters another name`,
-      )
-    }
+    requireSameNumbers(this.#scopes.get(policy.scope) ?? policy, policy)
+    this.#scopes.set(policy.scope, policy)
   }
 }
 

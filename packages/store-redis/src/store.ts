@@ -2,11 +2,9 @@ import {
   type Clock,
   type Collection,
   type CollectionDeclaration,
-  CoreError,
+  DeclaredCollections,
   type Json,
-  normalizeDeclaration,
   type Store,
-  sameDeclaration,
   systemClock,
 } from '@portcullis/core'
 import { checkClient, type RedisClient } from './client.ts'
@@ -66,19 +64,9 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const timeout = within('timeout', options.timeout ?? 250, { min: 1, max: 60_000 })
   const link = linkTo(client, timeout, backendName(options.name), options.clock ?? systemClock)
   const space = new Space(link, prefix, partitions, options.clock)
-  const collections = new Map<string, RedisCollection<Json>>()
+  const collections = new DeclaredCollections((declaration) => new RedisCollection<Json>(declaration, space))
   return {
-    collection<T extends Json>(given: CollectionDeclaration): Collection<T> {
-      const declaration = normalizeDeclaration(given)
-      let collection = collections.get(declaration.name)
-      if (collection === undefined) {
-        collection = new RedisCollection(declaration, space)
-        collections.set(declaration.name, collection)
-      } else if (!sameDeclaration(collection.declaration, declaration)) {
-        throw new CoreError('core.collection_invalid', `${declaration.name} was declared before with other indexes`)
-      }
-      return collection as unknown as Collection<T>
-    },
+    collection: <T extends Json>(given: CollectionDeclaration) => collections.of(given) as unknown as Collection<T>,
     async check() {
       await space.verify()
       const nodes = client.isCluster === true ? (client.nodes?.('master') ?? [client]) : [client]

@@ -8,6 +8,7 @@ import {
   RateLimitError,
   type RateLimitStore,
   type RateLimitVerdict,
+  requireSameNumbers,
   type ScopedPolicy,
   verdictOf,
 } from '@portcullis/rate-limit/store'
@@ -144,13 +145,7 @@ class SqlLimits implements SqlRateLimitStore {
   }
 
   #declare(policy: ScopedPolicy): void {
-    const before = this.#declared.get(policy.scope) ?? policy
-    if (before.quota !== policy.quota || before.window !== policy.window || before.burst !== policy.burst) {
-      throw new RateLimitError(
-        'rate_limit.policy_conflict',
-        `${policy.scope} is counted in this store with other numbers: give one of the limiters another name`,
-      )
-    }
+    requireSameNumbers(this.#declared.get(policy.scope) ?? policy, policy)
     this.#declared.set(policy.scope, policy)
   }
 }

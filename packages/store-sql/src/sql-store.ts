@@ -2,11 +2,9 @@ import {
   type Clock,
   type Collection,
   type CollectionDeclaration,
-  CoreError,
+  DeclaredCollections,
   type Json,
-  normalizeDeclaration,
   type Store,
-  sameDeclaration,
 } from '@portcullis/core'
 import type { Access } from './access.ts'
 import { SqlCollection } from './collection.ts'
@@ -82,7 +80,7 @@ interface Declared {
 
 /** What the stores on all SQL databases have in common; `openSqlite` and `openPostgres` add the rest. */
 export function createSqlStore({ dialect, access, clock }: SqlStoreParts): SqlStore {
-  const declared = new Map<string, Declared>()
+  const declared = new DeclaredCollections(declare)
   let migrated = false
 
   async function list(): Promise<readonly MigrationStatus[]> {
@@ -101,7 +99,7 @@ export function createSqlStore({ dialect, access, clock }: SqlStoreParts): SqlSt
         const listed = await listMigrations(db, dialect)
         const statements = [...(await pendingStatements(db, dialect, listed, dialect.traits.now))]
         const registered = await dialect.traits.hasTable(db, 'pc_collections')
-        for (const { collection } of declared.values()) {
+        for (const { collection } of declared) {
           const kept = registered ? await keptIndexes(db, collection.declaration) : undefined
           statements.push(...tableStatements(collection.declaration, dialect, kept))
         }
@@ -114,7 +112,7 @@ export function createSqlStore({ dialect, access, clock }: SqlStoreParts): SqlSt
         revertMigrations(locked, dialect, { to, loseData, now: Math.floor(clock.now()) }),
       )
       migrated = false
-      for (const one of declared.values()) one.ready = false
+      for (const one of declared) one.ready = false
       return listed
     },
   }
@@ -169,23 +167,13 @@ export function createSqlStore({ dialect, access, clock }: SqlStoreParts): SqlSt
   }
 
   return {
-    collection<T extends Json>(given: CollectionDeclaration): Collection<T> {
-      const declaration = normalizeDeclaration(given)
-      let found = declared.get(declaration.name)
-      if (found === undefined) {
-        found = declare(declaration)
-        declared.set(declaration.name, found)
-      } else if (!sameDeclaration(found.collection.declaration, declaration)) {
-        throw new CoreError('core.collection_invalid', `${declaration.name} was declared before with other indexes`)
-      }
-      return found.collection as unknown as Collection<T>
-    },
+    collection: <T extends Json>(given: CollectionDeclaration) => declared.of(given).collection as unknown as Collection<T>,
     migrations,
     async prepare() {
-      for (const { ensure } of declared.values()) await ensure()
+      for (const { ensure } of declared) await ensure()
     },
     async sweep() {
-      for (const { collection, ensure } of declared.values()) {
+      for (const { collection, ensure } of declared) {
         await ensure()
         let more = true
         while (more) more = await collection.sweep()
