@@ -1,27 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
+import { hasRedis } from '@portcullis/conformance/servers'
 import { manualClock } from '@portcullis/conformance/store'
 import type { Collection } from '@portcullis/core'
 import { scopePolicies } from '@portcullis/rate-limit'
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createRedisStore } from '../src/index.ts'
 import { createRedisRateLimitStore } from '../src/rate-limit.ts'
-import { Clients } from './clients.ts'
+import { ownServer } from './backends.ts'
 
 describe.skipIf(!hasRedis())('the keyspace', () => {
-  const clients = new Clients()
-  let server: RedisServer
+  const own = ownServer()
+  const { clients } = own
   let client: Redis
   beforeAll(async () => {
-    server = new RedisServer()
-    await server.start()
-    client = clients.of(server)
-  })
-  afterAll(async () => {
-    clients.close()
-    await server.close()
+    client = clients.of(own.server)
   })
   beforeEach(async () => {
     await client.flushall()

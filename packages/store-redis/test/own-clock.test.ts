@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
+import { hasRedis } from '@portcullis/conformance/servers'
 import type { Collection } from '@portcullis/core'
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createRedisStore, type RedisClient } from '../src/index.ts'
-import { Clients } from './clients.ts'
+import { ownServer } from './backends.ts'
 
 /** Each command goes out twice, as a driver does it that has lost the first answer with the connection. */
 function stuttering(client: RedisClient): RedisClient {
@@ -24,20 +24,14 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 // The published suite moves a clock; here the server's own goes on, and collections without an index go by commands instead of scripts.
 describe.skipIf(!hasRedis())('by the clock of the server', () => {
-  const clients = new Clients()
-  let server: RedisServer
+  const own = ownServer()
+  const { clients } = own
   let client: Redis
   let peers: readonly RedisClient[]
   let names = 0
   beforeAll(async () => {
-    server = new RedisServer()
-    await server.start()
-    client = clients.of(server)
-    peers = [client, clients.of(server), clients.of(server)]
-  })
-  afterAll(async () => {
-    clients.close()
-    await server.close()
+    client = clients.of(own.server)
+    peers = [client, clients.of(own.server), clients.of(own.server)]
   })
   beforeEach(() => {
     names += 1

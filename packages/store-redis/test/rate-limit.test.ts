@@ -1,11 +1,11 @@
 import { type RateLimitStoreUnderTest, rateLimitStoreSuite } from '@portcullis/conformance/rate-limit'
-import { hasRedis, RedisCluster, RedisServer } from '@portcullis/conformance/servers'
+import { hasRedis } from '@portcullis/conformance/servers'
 import { manualClock } from '@portcullis/conformance/store'
 import { type RateLimitVerdict, scopePolicies } from '@portcullis/rate-limit'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { RedisClient } from '../src/index.ts'
 import { createRedisRateLimitStore } from '../src/rate-limit.ts'
-import { Clients } from './clients.ts'
+import { backends, ownServer, skipped } from './backends.ts'
 
 const numRuns = process.env['CI'] === undefined ? 100 : 1000
 const secret = 'a secret of at least 16 bytes'
@@ -21,22 +21,11 @@ function subject(clients: readonly RedisClient[]): RateLimitStoreUnderTest {
   return { store: store!, peers, now: clock.now, advance: clock.advance, close: async () => {} }
 }
 
-describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
-  const clients = new Clients()
-  let server: RedisServer
-  let three: readonly RedisClient[]
-  beforeAll(async () => {
-    server = new RedisServer()
-    await server.start()
-    three = [clients.of(server), clients.of(server), clients.of(server)]
-  })
-  afterAll(async () => {
-    clients.close()
-    await server.close()
-  })
+describe.skipIf(skipped)('on a redis-server of its own', () => {
+  const own = ownServer()
 
   it('goes by the clock of the server: whatever time it is here, and a bucket ends when everything has come back', async () => {
-    const client = clients.of(server)
+    const client = own.clients.of(own.server)
     const limits = createRedisRateLimitStore({ client, secret, timeout: 10_000 })
     const policies = scopePolicies('own', [{ name: 'p', quota: 7, window: 1, burst: 700 }])
     const here = vi.spyOn(Date, 'now').mockReturnValue(Date.UTC(2001, 0, 1))
@@ -58,7 +47,7 @@ describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
   })
 
   it('keeps a bucket whose units come back in a thousand years, without an error that would leave another half charged', async () => {
-    const limits = createRedisRateLimitStore({ client: clients.of(server), secret, timeout: 10_000 })
+    const limits = createRedisRateLimitStore({ client: own.clients.of(own.server), secret, timeout: 10_000 })
     const policies = scopePolicies('long', [
       { name: 'a', quota: 5, window: 60 },
       { name: 'b', quota: 1, window: 366 * 86_400 },
@@ -69,23 +58,11 @@ describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
       results: [{ remaining: 0 }, { remaining: 0 }],
     })
   })
-
-  rateLimitStoreSuite({ name: 'Redis, three clients', numRuns, timeout: 600_000, open: async () => subject(three) })
 })
 
-describe.skipIf(!hasRedis())('on a Redis Cluster of its own', () => {
-  const clients = new Clients()
-  let cluster: RedisCluster
-  let three: readonly RedisClient[]
-  beforeAll(async () => {
-    cluster = new RedisCluster()
-    await cluster.start()
-    three = [clients.ofCluster(cluster), clients.ofCluster(cluster), clients.ofCluster(cluster)]
-  }, 60_000)
-  afterAll(async () => {
-    clients.close()
-    await cluster.close()
+for (const { name, start } of backends) {
+  describe.skipIf(skipped)(`on a backend of its own: ${name}`, () => {
+    const clients = start()
+    rateLimitStoreSuite({ name, numRuns, timeout: 600_000, open: async () => subject(clients()) })
   })
-
-  rateLimitStoreSuite({ name: 'Redis Cluster, three clients', numRuns, timeout: 600_000, open: async () => subject(three) })
-})
+}

@@ -1,8 +1,9 @@
 import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
 import { createRevocations, type RevocationCursor } from '@portcullis/tokens'
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createRedisRevocationFeed, type RedisClient, RedisStoreError } from '../src/index.ts'
+import { ownServer } from './backends.ts'
 import { Clients } from './clients.ts'
 
 async function readAll(cursor: RevocationCursor): Promise<string[]> {
@@ -97,20 +98,14 @@ describe('a client that misbehaves', () => {
 })
 
 describe.skipIf(!hasRedis())('a stream', () => {
-  const clients = new Clients()
-  let server: RedisServer
+  const own = ownServer()
+  const { clients } = own
   let client: Redis
   let names = 0
   let name: string
   let key: string
   beforeAll(async () => {
-    server = new RedisServer()
-    await server.start()
-    client = clients.of(server)
-  })
-  afterAll(async () => {
-    clients.close()
-    await server.close()
+    client = clients.of(own.server)
   })
   beforeEach(() => {
     names += 1

@@ -1,8 +1,8 @@
-import { hasRedis, RedisCluster, RedisServer } from '@portcullis/conformance/servers'
+import { hasRedis } from '@portcullis/conformance/servers'
 import { manualClock, type StoreUnderTest, storeSuite } from '@portcullis/conformance/store'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createRedisStore, type RedisClient } from '../src/index.ts'
-import { Clients } from './clients.ts'
+import { backends, skipped } from './backends.ts'
 
 const numRuns = process.env['CI'] === undefined ? 100 : 1000
 const modelTimeout = 600_000
@@ -22,42 +22,17 @@ function subject(
   return { store: store as StoreUnderTest['store'], peers, now: clock.now, advance: clock.advance, close: async () => {} }
 }
 
-describe.skipIf(!hasRedis())('on a redis-server of its own', () => {
-  const clients = new Clients()
-  let server: RedisServer
-  let three: readonly RedisClient[]
-  beforeAll(async () => {
-    server = new RedisServer()
-    await server.start()
-    three = [clients.of(server), clients.of(server), clients.of(server)]
+for (const { name, start } of backends) {
+  describe.skipIf(skipped)(`on a backend of its own: ${name}`, () => {
+    const clients = start()
+    storeSuite({ name, numRuns, modelTimeout, open: async () => subject(clients(), {}) })
+    // A cluster has sixteen by default.
+    if (name !== backends[0]?.name) return
+    storeSuite({
+      name: `${name}, 16 partitions`,
+      numRuns,
+      modelTimeout,
+      open: async () => subject(clients(), { partitions: 16, prefix: 'p16' }),
+    })
   })
-  afterAll(async () => {
-    clients.close()
-    await server.close()
-  })
-
-  storeSuite({ name: 'Redis, three clients', numRuns, modelTimeout, open: async () => subject(three, {}) })
-  storeSuite({
-    name: 'Redis, three clients, 16 partitions',
-    numRuns,
-    modelTimeout,
-    open: async () => subject(three, { partitions: 16, prefix: 'p16' }),
-  })
-})
-
-describe.skipIf(!hasRedis())('on a Redis Cluster of its own', () => {
-  const clients = new Clients()
-  let cluster: RedisCluster
-  let three: readonly RedisClient[]
-  beforeAll(async () => {
-    cluster = new RedisCluster()
-    await cluster.start()
-    three = [clients.ofCluster(cluster), clients.ofCluster(cluster), clients.ofCluster(cluster)]
-  }, 60_000)
-  afterAll(async () => {
-    clients.close()
-    await cluster.close()
-  })
-
-  storeSuite({ name: 'Redis Cluster, three clients', numRuns, modelTimeout, open: async () => subject(three, {}) })
-})
+}
