@@ -3,12 +3,24 @@ import { BenchError } from './errors.ts'
 import { jsonLines, type Outcome, table } from './report.ts'
 import { coreDecide } from './rows/core-decide.ts'
 import { limitMemory } from './rows/limit-memory.ts'
+import { passwordStorm } from './rows/password-storm.ts'
+import { passwordTiming } from './rows/password-timing.ts'
 import { rbacCheck } from './rows/rbac-check.ts'
 import { storeBenches } from './rows/store.ts'
 import { tokensSign } from './rows/tokens-sign.ts'
 import { tokensVerify, tokensVerifyCached } from './rows/tokens-verify.ts'
 
-const benches = [coreDecide, rbacCheck, limitMemory, ...tokensVerify, tokensVerifyCached, ...tokensSign, ...storeBenches]
+const benches = [
+  coreDecide,
+  rbacCheck,
+  limitMemory,
+  ...tokensVerify,
+  tokensVerifyCached,
+  ...tokensSign,
+  passwordStorm,
+  passwordTiming,
+  ...storeBenches,
+]
 
 try {
   const known = benches.map((bench) => bench.name)

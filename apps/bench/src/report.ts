@@ -2,13 +2,13 @@
 export interface Row {
   readonly bench: string
   readonly ours: number
-  readonly unit: 'ops/s' | 'bytes/key'
+  readonly unit: 'ops/s' | 'bytes/key' | 'ms' | 'MiB'
   /** `target`: what is compared with is a number that was set, and nobody's code. */
   readonly peer: string
   readonly theirs: number
   /** Ours ÷ theirs. */
   readonly ratio: number
-  /** What the ratio has to reach, or, of `bytes/key`, to stay below; `null`: printed for information. */
+  /** What the ratio has to reach, or, where less is better, not to exceed; `null`: printed for information. */
   readonly target: number | null
   readonly pass: boolean | null
 }
@@ -28,15 +28,20 @@ export interface Outcome {
   readonly growth?: readonly Growth[]
 }
 
-/** Compares and judges. Less is better of bytes, more of speed. */
+/** Compares and judges. */
 export function row(given: Omit<Row, 'ratio' | 'pass' | 'target'> & { readonly target?: number | undefined }): Row {
   const { bench, unit, peer } = given
   const [ours, theirs] = [rounded(given.ours), rounded(given.theirs)]
   const exact = given.ours / given.theirs
   const target = given.target ?? null
   // Judged before rounding: 1.496 is not 1.5.
-  const pass = target === null ? null : unit === 'bytes/key' ? exact <= target : exact >= target
+  const pass = target === null ? null : wantsMore(unit) ? exact >= target : exact <= target
   return { bench, ours, unit, peer, theirs, ratio: Number(exact.toPrecision(3)), target, pass }
+}
+
+/** Of speed more is better, of time and memory less. */
+function wantsMore(unit: Row['unit']): boolean {
+  return unit === 'ops/s'
 }
 
 function rounded(value: number): number {
@@ -60,7 +65,7 @@ export function table(outcomes: readonly Outcome[]): string {
     number(one.theirs),
     one.unit,
     number(one.ratio),
-    one.target === null ? '' : `${one.unit === 'bytes/key' ? '≤' : '≥'} ${number(one.target)}`,
+    one.target === null ? '' : `${wantsMore(one.unit) ? '≥' : '≤'} ${number(one.target)}`,
     one.pass === null ? '' : one.pass ? 'pass' : 'MISS',
   ])
   const all = [HEAD, ...cells]

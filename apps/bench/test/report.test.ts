@@ -37,9 +37,27 @@ describe('judging', () => {
     expect(row({ ...bytes, ours: 101 }).pass).toBe(false)
     expect(row({ ...speed, ours: 77, theirs: 100, target: 1 }).pass).toBe(false)
   })
+
+  it.each(['ms', 'MiB'] as const)('wants less of %s, and no more than the target', (unit) => {
+    const cost = { bench: 'c', unit, peer: 'p', theirs: 100, target: 0.2 } as const
+    expect(row({ ...cost, ours: 19.9 })).toMatchObject({ unit, ratio: 0.199, pass: true })
+    expect(row({ ...cost, ours: 20 }).pass).toBe(true)
+    expect(row({ ...cost, ours: 20.01 })).toMatchObject({ ratio: 0.2, pass: false })
+  })
 })
 
 describe('the table', () => {
+  it.each([
+    ['ops/s', '≥'],
+    ['bytes/key', '≤'],
+    ['ms', '≤'],
+    ['MiB', '≤'],
+  ] as const)('says of %s that its target is %s', (unit, sign) => {
+    const [, line] = table([{ rows: [row({ bench: 'b', ours: 5, unit, peer: 'p', theirs: 5, target: 1 })] }]).split('\n')
+    expect(line).toContain(unit)
+    expect(line).toMatch(new RegExp(`${sign} 1 +pass$`))
+  })
+
   it('has a line for each row, says what missed, and growth below', () => {
     const rows = [row({ ...speed, target: 1.5 }), row({ ...speed, peer: 'fast', theirs: 36_000, target: 1 }), row(speed)]
     const growth = [

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
-import { withDeadline } from './deadline.ts'
+import { runInTime } from './deadline.ts'
 import { PortcullisError } from './errors.ts'
 import { defineEvent, type EventType } from './events.ts'
 
@@ -86,17 +86,6 @@ export function createBreaker(options: BreakerOptions): Breaker {
     if (name !== undefined) backendLostEvent.publish({ backend: name, code: nameOf(error) }, { clock })
   }
 
-  /** What answers at last is back: a server that was frozen need not be tried for. */
-  function answeredLate(): void {
-    abandoned -= 1
-    succeeded()
-  }
-
-  function failedLate(error: unknown): void {
-    abandoned -= 1
-    if (!isOutage(error)) succeeded()
-  }
-
   /** One at a time, and some time after the last: a try that hangs takes a whole deadline, and nobody else shall. */
   function mayTry(): boolean {
     return !trying && performance.now() - failedAt >= (abandoned < MOST_ABANDONED ? TRY_EVERY : TRY_SELDOM)
@@ -110,33 +99,30 @@ export function createBreaker(options: BreakerOptions): Breaker {
       const isTry = lostAt !== undefined
       if (isTry && !mayTry()) return Promise.reject(unavailable('open', timeout))
       if (isTry) trying = true
-      let late: Error | undefined
-      let working: Promise<T> | undefined
-      const begin = (): Promise<T> => {
-        working = work()
-        return working
+      const over = (): void => {
+        if (isTry) trying = false
       }
-      const giveUp = (): Error => {
-        late = unavailable('late', timeout)
-        return late
-      }
-      return withDeadline(timeout, begin, giveUp).then(
-        (answer) => {
-          if (isTry) trying = false
+      return runInTime(timeout, work, {
+        late() {
+          over()
+          abandoned += 1
+          const error = unavailable('late', timeout)
+          failed(error)
+          return error
+        },
+        answered(isLate) {
+          // What answers at last is back: a server that was frozen need not be tried for.
+          if (isLate) abandoned -= 1
+          else over()
           succeeded()
-          return answer
         },
-        (error: unknown) => {
-          if (isTry) trying = false
-          if (error === late || isOutage(error)) failed(error)
-          else succeeded()
-          if (error === late) {
-            abandoned += 1
-            working?.then(answeredLate, failedLate)
-          }
-          throw error
+        failed(error, isLate) {
+          if (isLate) abandoned -= 1
+          else over()
+          if (!isOutage(error)) succeeded()
+          else if (!isLate) failed(error)
         },
-      )
+      })
     },
   }
 }
