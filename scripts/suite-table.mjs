@@ -19,6 +19,7 @@ const SUITES = [
   { title: 'a rate-limit store', optional: (part) => part === 'a clock set back' },
   { title: 'a revocation feed', optional: (part) => part === 'outages' },
   { title: 'an audit log', optional: () => false },
+  { title: 'one-time things', optional: () => false },
   { title: 'a failing store', optional: () => true },
 ]
 

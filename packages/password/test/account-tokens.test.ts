@@ -9,15 +9,6 @@ import {
 } from '../src/account-tokens.ts'
 import { deliveryFailed, passwordChanged, resetRequested, tokenRefused } from '../src/events.ts'
 import { createPasswordPolicy, PasswordBusyError } from '../src/index.ts'
-import { accountTokenRaces } from './races.ts'
-
-accountTokenRaces({
-  name: 'memory',
-  async open() {
-    const store = createMemoryStore()
-    return { stores: [store, store, store] }
-  },
-})
 
 let now = 1_800_000_000_000
 const clock = { now: () => now }
