@@ -8,7 +8,7 @@ for (const database of databases) {
     const fresh = database.start()
     const clock = manualClock()
     auditLogSuite({
-      name: `${database.title.replace(/^on /, '')}, three connections to a new database`,
+      name: `${database.backend}, three connections to a new database`,
       async open() {
         const address = await fresh()
         const open = () => database.open(address, { clock })

@@ -14,6 +14,8 @@ export interface TestOptions {
 
 /** A database, as tests that hold on all of them see it. */
 export interface TestDatabase {
+  /** As the reports name it. */
+  readonly backend: 'SQLite' | 'PostgreSQL'
   readonly title: string
   readonly skipped: boolean
   /** Called in a `describe`. @returns makes a new, empty database, and says where it is */
@@ -27,6 +29,7 @@ export interface TestDatabase {
 }
 
 const sqlite: TestDatabase = {
+  backend: 'SQLite',
   title: 'on SQLite',
   skipped: false,
   start: () => async () => freshFile(),
@@ -49,6 +52,7 @@ const sqlite: TestDatabase = {
 }
 
 const postgres: TestDatabase = {
+  backend: 'PostgreSQL',
   title: postgresIt.title,
   skipped: postgresIt.skipped,
   start() {

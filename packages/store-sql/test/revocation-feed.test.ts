@@ -8,7 +8,7 @@ for (const database of databases) {
   describe.skipIf(database.skipped)(database.title, () => {
     const fresh = database.start()
     revocationFeedSuite({
-      name: 'three connections to a new database',
+      name: `${database.backend}, three connections to a new database`,
       async open() {
         const address = await fresh()
         const feeds = [
