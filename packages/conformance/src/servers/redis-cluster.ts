@@ -3,8 +3,8 @@ import { freePort } from './free-port.ts'
 import { RedisServer } from './redis-server.ts'
 
 const SLOTS = 16_384
-/** Where a node's port may be at most: it talks to the others on the one 10,000 above. */
-const HIGHEST_PORT = 55_535
+/** Ports that are tried for a node: somebody may take one just before it does, or the one of its bus, 10,000 above. */
+const TRIES = 5
 /** Keys that move at once. */
 const STEP = 3
 /** Milliseconds within which a cluster must be whole again. */
@@ -42,10 +42,7 @@ export class RedisCluster {
   /** Resolves when every slot is served and every node knows it. @param settings for each node, as {@link RedisServer.start} has them */
   async start(...settings: readonly string[]): Promise<void> {
     for (let n = 0; n < 3; n++) {
-      const server = new RedisServer()
-      const port = await freePort(HIGHEST_PORT)
-      const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(this.#nodeTimeout)]
-      await server.start('--port', String(port), ...cluster, ...settings)
+      const { server, port } = await this.#startNode(settings)
       const slots = [Math.ceil((SLOTS * n) / 3), Math.ceil((SLOTS * (n + 1)) / 3) - 1] as const
       await server.command('CLUSTER', 'ADDSLOTSRANGE', ...slots)
       // Two nodes with one epoch would have to settle who keeps a slot that moves.
@@ -54,6 +51,21 @@ export class RedisCluster {
     }
     for (const { port } of this.#nodes) await this.#first.server.command('CLUSTER', 'MEET', '127.0.0.1', port)
     await this.whole()
+  }
+
+  async #startNode(settings: readonly string[]): Promise<{ server: RedisServer; port: number }> {
+    const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(this.#nodeTimeout)]
+    for (let attempt = 1; ; attempt++) {
+      const server = new RedisServer()
+      const port = await freePort()
+      try {
+        await server.start('--port', String(port), ...cluster, ...settings)
+        return { server, port }
+      } catch (error) {
+        await server.close()
+        if (attempt === TRIES) throw error
+      }
+    }
   }
 
   /** Waits until all nodes say that all slots are served. */
