@@ -1,19 +1,10 @@
 import { auditLogSuite } from '@portcullis/conformance/audit'
-import { manualClock } from '@portcullis/conformance/store'
 import { describe } from 'vitest'
-import { createRedisStore } from '../src/index.ts'
-import { backends, skipped } from './backends.ts'
+import { backends, skipped, storesOn } from './backends.ts'
 
 for (const { name, start } of backends) {
   describe.skipIf(skipped)(`on a backend of its own: ${name}`, () => {
     const clients = start()
-    auditLogSuite({
-      name,
-      async open() {
-        const clock = manualClock()
-        const [store, ...peers] = clients().map((client) => createRedisStore({ client, clock, timeout: 10_000 }))
-        return { store: store!, peers, now: clock.now, advance: clock.advance, close: async () => {} }
-      },
-    })
+    auditLogSuite({ name, open: async () => storesOn(clients()) })
   })
 }

@@ -1,6 +1,8 @@
 import { hasRedis, RedisCluster, RedisServer } from '@portcullis/conformance/servers'
+import { manualClock, type StoreUnderTest } from '@portcullis/conformance/store'
+import type { Store } from '@portcullis/core'
 import { afterAll, beforeAll } from 'vitest'
-import type { RedisClient } from '../src/index.ts'
+import { createRedisStore, type RedisClient } from '../src/index.ts'
 import { Clients } from './clients.ts'
 
 /** A server of the suite's own, with clients that end with it. Called in a `describe`. */
@@ -70,6 +72,18 @@ const together: TestBackend = {
 
 /** A server, and a cluster. */
 export const backends: readonly TestBackend[] = [alone, together]
+
+/** A store on each client, for suites that race over connections and move a clock. */
+export function storesOn(
+  clients: Three,
+  options: { readonly partitions?: number; readonly prefix?: string } = {},
+): StoreUnderTest {
+  const clock = manualClock()
+  // Two hundred calls at once on a busy machine are slower than a service would stand.
+  const open = (client: RedisClient): Store => createRedisStore({ client, clock, timeout: 10_000, ...options })
+  const [first, ...others] = clients
+  return { store: open(first), peers: others.map(open), now: clock.now, advance: clock.advance, close: async () => {} }
+}
 
 /** Without Redis, suites are skipped, by name. */
 export const skipped: boolean = !hasRedis()

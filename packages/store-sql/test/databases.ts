@@ -1,3 +1,4 @@
+import type { ManualClock, StoreUnderTest } from '@portcullis/conformance/store'
 import { type Clock, systemClock } from '@portcullis/core'
 import Database from 'libsql'
 import pg from 'pg'
@@ -70,6 +71,13 @@ const postgres: TestDatabase = {
 
 /** Both: what is said of one is said of the other. */
 export const databases: readonly TestDatabase[] = [sqlite, postgres]
+
+/** Three stores on one database, for suites that race over connections. They are closed when the test ends. */
+export async function threeStores(database: TestDatabase, address: string, clock: ManualClock): Promise<StoreUnderTest> {
+  const open = (): Promise<SqlStore> => database.open(address, { clock })
+  const [store, ...peers] = [await open(), await open(), await open()] as const
+  return { store, peers, now: clock.now, advance: clock.advance, close: async () => {} }
+}
 
 function closing(store: SqlStore): SqlStore {
   onTestFinished(() => store.close())

@@ -1,7 +1,7 @@
 import { oneTimeSuite } from '@portcullis/conformance/one-time'
 import { manualClock } from '@portcullis/conformance/store'
 import { describe } from 'vitest'
-import { databases } from './databases.ts'
+import { databases, threeStores } from './databases.ts'
 
 for (const database of databases) {
   describe.skipIf(database.skipped)(database.title, () => {
@@ -9,12 +9,7 @@ for (const database of databases) {
     const clock = manualClock()
     oneTimeSuite({
       name: `${database.backend}, three connections to a new database`,
-      async open() {
-        const address = await fresh()
-        const open = () => database.open(address, { clock })
-        const [store, ...peers] = [await open(), await open(), await open()]
-        return { store, peers, now: clock.now, advance: clock.advance, close: async () => {} }
-      },
+      open: async () => threeStores(database, await fresh(), clock),
     })
   })
 }
