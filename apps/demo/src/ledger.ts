@@ -1,6 +1,5 @@
 import type { RequestListener } from 'node:http'
 import { type Clock, type EndpointRoute, type Principal, type RouteInfo, systemClock } from '@portcullis/core'
-import { createTotp } from '@portcullis/mfa'
 import { createAuthorizationServer, type SignIn } from '@portcullis/oauth'
 import { createPasswords } from '@portcullis/password'
 import { byAddress, byPrincipal, createBruteForceGuard, limit } from '@portcullis/rate-limit'
@@ -29,13 +28,15 @@ import { openBackends } from './backends.ts'
 import { createClients } from './clients.ts'
 import type { Config } from './config.ts'
 import { openDataDir, openSecrets } from './data-dir.ts'
+import { createFactors } from './factors.ts'
 import type { Application, Assembled } from './http/application.ts'
 import { onExpress } from './http/express.ts'
 import { onFastify } from './http/fastify.ts'
 import { onKoa } from './http/koa.ts'
 import { createInvoices } from './invoices.ts'
+import { passkeyModuleEndpoint } from './passkey-module.ts'
 import { refuseSeeded, seed } from './seed.ts'
-import { accountsOf, createSignIn } from './sign-in.ts'
+import { createSignIn } from './sign-in.ts'
 import { webEndpoints } from './web.ts'
 
 const on = { express: onExpress, fastify: onFastify, koa: onKoa } satisfies Record<
@@ -72,8 +73,8 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const passwords = createPasswords()
   // Counted by account and address together, before a code is looked at.
   const codeGuesses = createBruteForceGuard({ name: 'second-factor', store: guesses, clock })
-  const totp = createTotp({ store, sealer, issuer: 'Ledger', guard: codeGuesses, clock })
-  if (config.seed) await seed({ accounts, clients, invoices, passwords, totp })
+  const factors = createFactors({ publicUrl, store, sealer, guesses: codeGuesses, clock })
+  if (config.seed) await seed({ accounts, clients, invoices, passwords, totp: factors.totp })
   if (config.production) await refuseSeeded({ accounts, clients })
   const audit = createAudit({ store, clock, tenantOfSubject: async (id) => (await accounts.find(id))?.tenant })
 
@@ -122,13 +123,6 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     processes: PROCESSES,
     clock,
   })
-  const signIn = createSignIn({
-    accounts,
-    passwords,
-    totp,
-    passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: guesses, clock }),
-  })
-
   // The authorization server, the metadata of the resource, and the page.
   const sessions = createSessions<SignIn>({
     store,
@@ -149,7 +143,13 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     dpop,
     sessions,
     clients,
-    accounts: accountsOf({ accounts, totp, signIn }),
+    accounts: createSignIn({
+      accounts,
+      passwords,
+      factors,
+      passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: guesses, clock }),
+      clock,
+    }),
     resources: [{ identifier: resource, scopes: Object.keys(scopes) }],
     scopes,
     clock,
@@ -164,6 +164,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       dpopSigningAlgValuesSupported: dpop.algorithms,
     }),
     ...webEndpoints({ publicUrl, store, clock }),
+    await passkeyModuleEndpoint(),
   ]
 
   let routes: readonly RouteInfo[] = []

@@ -1,24 +1,65 @@
-import { defineEvent, type EventType } from '@portcullis/core'
-import type { Totp } from '@portcullis/mfa'
-import type { Accounts as AccountsPort } from '@portcullis/oauth'
+import { type Clock, defineEvent, type EventType, epochSeconds, type RequestView } from '@portcullis/core'
+import type { Proof, Refused } from '@portcullis/mfa'
+import type { AccountPasskeys, Accounts as AccountsPort, AssuranceQuestion, CheckResult } from '@portcullis/oauth'
 import type { Passwords } from '@portcullis/password'
 import type { BruteForceGuard } from '@portcullis/rate-limit'
-import { type Accounts, canonicalEmail } from './accounts.ts'
+import { type Account, type Accounts, canonicalEmail } from './accounts.ts'
+import type { Factors } from './factors.ts'
+import { passkeyModule } from './passkey-module.ts'
 
 /** A secret of an account that exists was wrong. Only its own tenant's owners read it; whoever guessed is told what all are told. */
-const signInFailedEvent: EventType<'ledger.sign_in_failed', { readonly subject: string; readonly factor: 'password' | 'code' }> =
-  defineEvent('ledger.sign_in_failed')
+const signInFailedEvent: EventType<
+  'ledger.sign_in_failed',
+  { readonly subject: string; readonly factor: 'password' | 'code' | 'passkey' }
+> = defineEvent('ledger.sign_in_failed')
 
-/** The ways to prove who one is. Every one is paid for before the secret is looked at. */
-export type SignIn = Pick<AccountsPort, 'authenticate' | 'secondFactor'>
-
-export function createSignIn(parts: {
+/** What {@link createSignIn} needs. */
+export interface SignInParts {
   readonly accounts: Accounts
   readonly passwords: Passwords
-  readonly totp: Totp
+  readonly factors: Factors
   readonly passwordGuesses: BruteForceGuard
-}): SignIn {
-  const { accounts, passwords, totp, passwordGuesses } = parts
+  readonly clock: Clock
+}
+
+/**
+ * People as the authorization server sees them: who they are, every way in which they prove it, and how much of it is enough. Every
+ * attempt is paid for before the secret is looked at.
+ */
+export function createSignIn({ accounts, passwords, factors, passwordGuesses, clock }: SignInParts): AccountsPort {
+  const { totp, recovery, passkeys, passkeysWork, assurance, enrolled } = factors
+
+  async function active(subject: string): Promise<Account | undefined> {
+    const account = await accounts.find(subject)
+    return account === undefined || account.disabled ? undefined : account
+  }
+
+  function refusal(
+    result: Refused,
+    subject: string | undefined,
+    factor: 'code' | 'passkey',
+    request: RequestView,
+  ): CheckResult<never> {
+    if (subject !== undefined) signInFailedEvent.publish({ subject, factor }, { request, clock })
+    return result.retryAfter === undefined ? { type: 'refused' } : { type: 'limited', retryAfter: result.retryAfter }
+  }
+
+  const passkeysPort: AccountPasskeys = {
+    module: passkeyModule,
+    begin: ({ subject, browser }) =>
+      subject === undefined ? passkeys.beginSignIn({ browser }) : passkeys.beginSecondFactor(subject, { browser }),
+    async finish({ subject, browser, response, request }) {
+      const answer = { browser, response }
+      const context = { request }
+      const result = await (subject === undefined
+        ? passkeys.finishSignIn(answer, context)
+        : passkeys.finishSecondFactor(subject, answer, context))
+      return result.ok
+        ? { type: 'ok', subject: result.account, proofs: [result.proof] }
+        : refusal(result, subject, 'passkey', request)
+    },
+  }
+
   return {
     async authenticate({ username, password, request }) {
       // An empty name is nobody's: it is counted like any other that does not exist.
@@ -36,39 +77,32 @@ export function createSignIn(parts: {
       const right = result.ok && account !== undefined && !account.disabled
       await attempt.settle(right ? 'success' : 'failure')
       if (!right) {
-        if (account !== undefined) signInFailedEvent.publish({ subject: account.id, factor: 'password' }, { request })
+        if (account !== undefined) signInFailedEvent.publish({ subject: account.id, factor: 'password' }, { request, clock })
         return { type: 'refused' }
       }
       if (result.rehash !== undefined) await accounts.rehash(account, result.rehash)
-      return { type: 'ok', subject: account.id }
+      return { type: 'ok', subject: account.id, proofs: [{ method: 'password', at: epochSeconds(clock) }] }
     },
-    async secondFactor({ subject, code, request }) {
-      const account = await accounts.find(subject)
-      if (account === undefined || account.disabled) return { type: 'refused' }
-      const result = await totp.verify(subject, code.replaceAll(/\s/g, ''), { request })
-      if (result.ok) return { type: 'ok' }
-      signInFailedEvent.publish({ subject, factor: 'code' }, { request })
-      return result.retryAfter === undefined ? { type: 'refused' } : { type: 'limited', retryAfter: result.retryAfter }
-    },
-  }
-}
 
-/** People as the authorization server sees them. */
-export function accountsOf(parts: { readonly accounts: Accounts; readonly totp: Totp; readonly signIn: SignIn }): AccountsPort {
-  const { accounts, totp, signIn } = parts
-  return {
-    ...signIn,
-    async find(subject) {
-      const account = await accounts.find(subject)
-      if (account === undefined || account.disabled) return undefined
-      const { tenant, role, name, email } = account
-      return {
-        subject,
-        tenant,
-        roles: [role],
-        secondFactor: await totp.enrolled(subject),
-        claims: { name, email, email_verified: true, preferred_username: email },
-      }
+    async secondFactor({ subject, code, request }) {
+      if ((await active(subject)) === undefined) return { type: 'refused' }
+      const typed = code.replaceAll(/\s/g, '')
+      // An authenticator shows digits; a code on paper is longer than they are.
+      const result = await (typed.length > 8 ? recovery : totp).verify(subject, typed, { request })
+      return result.ok ? { type: 'ok', proofs: [result.proof] } : refusal(result, subject, 'code', request)
     },
+
+    ...(passkeysWork && { passkeys: passkeysPort }),
+
+    async find(subject) {
+      const account = await active(subject)
+      if (account === undefined) return undefined
+      const { tenant, role, name, email } = account
+      const claims = { name, email, email_verified: true, preferred_username: email }
+      return { subject, tenant, roles: [role], claims }
+    },
+
+    decide: async (question: AssuranceQuestion<Proof>) =>
+      assurance.decide({ ...question, enrolled: await enrolled(question.subject) }),
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock, Store } from '@portcullis/core'
 import { createPasskeys, type Passkeys } from '@portcullis/mfa/passkeys'
 import { expect } from 'vitest'
-import { Authenticator } from './one-time-authenticator.ts'
+import { Authenticator } from './authenticator.ts'
 import { CALLERS, expectOneWinner, type OneTimeBehaviour } from './one-time-subject.ts'
 
 const origin = 'https://login.acme.test'

@@ -11,7 +11,10 @@ export interface Assessment {
   readonly phishingResistant: boolean
   /** Whether a recovery code is among the proofs: the person should set up a factor anew. */
   readonly recovered: boolean
-  /** When a person last proved anything, in seconds since the epoch: `auth_time`. */
+  /**
+   * `auth_time`, in seconds since the epoch: the latest moment from which on the whole level was proven. A password of ten o'clock and
+   * a code of eleven are two factors of ten o'clock: whoever asks for a level and an age gets both.
+   */
   readonly authTime: number | undefined
   /** The same for each kind of factor. */
   readonly authTimes: Readonly<Partial<Record<FactorKind, number>>>
@@ -38,9 +41,20 @@ export function weigh(proofs: readonly Proof[]): Assessment {
     amr: [...amr],
     phishingResistant: counted.some(resistsPhishing),
     recovered: counted.some(({ method }) => method === 'recovery_code'),
-    authTime: personal.length === 0 ? undefined : Math.max(...personal.map(({ at }) => at)),
+    authTime: provenSince(personal, aal, counted),
     authTimes,
   }
+}
+
+/** The oldest that is needed, of the newest that are enough. */
+function provenSince(personal: readonly Proof[], aal: Aal | undefined, counted: readonly Proof[]): number | undefined {
+  const others = counted.filter((proof) => !personal.includes(proof))
+  const newest = [...personal].sort((a, b) => b.at - a.at)
+  const needed = newest.findIndex((_, i) => {
+    const these = [...newest.slice(0, i + 1), ...others]
+    return levelOf(these, new Set(these.flatMap(kindsOf))) === aal
+  })
+  return newest[needed]?.at
 }
 
 function levelOf(proofs: readonly Factor[], kinds: ReadonlySet<FactorKind>): Aal | undefined {

@@ -77,12 +77,23 @@ describe('assess', () => {
   it('says when each kind of factor was proven, and that a recovery code was among them', () => {
     const proofs = [...proven([password], 500), ...proven([recovery], 20), ...proven([remembered])]
     expect(createAssurance({ rememberedDevices: true }).assess(proofs)).toMatchObject({
-      authTime: now - 20,
+      authTime: now - 500,
       authTimes: { knowledge: now - 500, possession: now - 20 },
       recovered: true,
       phishingResistant: false,
     })
     expect(createAssurance().assess(proven([key])).phishingResistant).toBe(true)
+  })
+
+  const verified = { method: 'passkey', userVerified: true } as const
+  it.each<[string, readonly Proof[], number]>([
+    ['a password, and a code later', [...proven([password], 500), ...proven([totp], 20)], 500],
+    ['a password twice', [...proven([password], 500), ...proven([password], 20)], 20],
+    ['two factors twice', [...proven([password, totp], 500), ...proven([password, totp], 20)], 20],
+    ['two factors, and one of them again', [...proven([password, totp], 500), ...proven([totp], 20)], 500],
+    ['two factors, and a passkey that is both', [...proven([password, totp], 500), ...proven([verified], 20)], 20],
+  ])('the age of a level is that of all it takes: %s', (_, proofs, age) => {
+    expect(createAssurance().assess(proofs).authTime).toBe(now - age)
   })
 
   it.each([{ method: 'retina', at: now }, { method: 'password', at: Number.NaN }, { method: 'password' }])(

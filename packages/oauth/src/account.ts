@@ -1,4 +1,4 @@
-import type { RequestView } from '@portcullis/core'
+import type { HeaderList, Json, RequestView } from '@portcullis/core'
 
 /** A person, as the application knows them. */
 export interface Account {
@@ -7,8 +7,6 @@ export interface Account {
   readonly tenant?: string
   /** Role names; they go into access tokens as they are when a token is issued or refreshed. */
   readonly roles: readonly string[]
-  /** Whether a second factor is enrolled. If it is, it is asked for on every way in. */
-  readonly secondFactor: boolean
   /** Standard claims (OpenID Connect Core §5.1) except `sub`, such as `name` and `email`. */
   readonly claims?: AccountClaims
 }
@@ -37,17 +35,65 @@ export interface AccountClaims {
   readonly address?: Readonly<Record<string, string>>
 }
 
-/** What a check of a password or a code came to. The refusal does not say why: whoever asks learns nothing about accounts. */
+/**
+ * One thing that somebody has proven, and when: JSON that the session keeps, and that goes back to {@link Accounts.decide} as it
+ * came. Nothing here reads it. A `Proof` of `@portcullis/mfa` is one.
+ */
+export type Proof = { readonly [member: string]: Json | undefined }
+
+/** What a check of a password, a code or a passkey came to. The refusal does not say why: whoever asks learns nothing about accounts. */
 export type CheckResult<Ok extends object = object> =
   | ({
-      readonly type: 'ok' /** Methods used (RFC 8176); `['pwd']` and `['otp']` by default. */
-      readonly amr?: readonly string[]
+      readonly type: 'ok'
+      /** What was proven by it: one proof, and more where the browser brought something along, such as a remembered device. */
+      readonly proofs: readonly Proof[]
+      /** Sent along with the answer: a cookie that says that this browser is known. */
+      readonly headers?: HeaderList
     } & Ok)
   | { readonly type: 'refused' }
   /** Too many attempts. `retryAfter` in seconds. */
   | { readonly type: 'limited'; readonly retryAfter: number }
 
-/** What the application brings: who people are, and how they prove it. */
+/**
+ * What {@link Accounts.decide} is asked: the question of `createAssurance` of `@portcullis/mfa`, but for what the account has.
+ * `P`: the proofs of whoever weighs them.
+ */
+export interface AssuranceQuestion<P extends Proof = Proof> {
+  readonly subject: string
+  readonly proofs: readonly P[]
+  readonly requirement: {
+    /** From `acr_values` (RFC 9470 §4). */
+    readonly aal?: AssuranceLevel
+    /** Seconds; from `max_age`. */
+    readonly maxAge?: number
+  }
+  /** Seconds since the epoch. */
+  readonly now: number
+}
+
+/** What {@link Accounts.decide} answers: the decision of `createAssurance` of `@portcullis/mfa`, as far as it is read here. */
+export type AssuranceDecision =
+  | {
+      readonly type: 'enough'
+      readonly assessment: {
+        readonly acr: string | undefined
+        readonly amr: readonly string[]
+        /** Seconds since the epoch: becomes `auth_time`. */
+        readonly authTime: number | undefined
+      }
+    }
+  /** One of these has to be proven too. `password` and `passkey` are what they say; every other name is a code that can be typed in. */
+  | { readonly type: 'more'; readonly accept: readonly string[] }
+  /** What the account has can't be enough; with `enrol` something could that it may set up elsewhere. */
+  | { readonly type: 'enrol' | 'impossible' }
+
+/** Assurance after one factor, and after two (NIST SP 800-63B's names). */
+export type AssuranceLevel = 'aal1' | 'aal2'
+
+/** Everything that {@link AssuranceLevel} can be, the lowest first. */
+export const ASSURANCE_LEVELS: readonly AssuranceLevel[] = ['aal1', 'aal2']
+
+/** What the application brings: who people are, how they prove it, and how much proof is enough. */
 export interface Accounts {
   /**
    * Checks a password. Takes the same time whether the user exists or not, and counts attempts before it checks.
@@ -58,10 +104,38 @@ export interface Accounts {
     readonly password: string
     readonly request: RequestView
   }): Promise<CheckResult<{ readonly subject: string }>>
-  /** Checks a one-time code. Counts attempts before it checks, and takes a code once. */
+  /** Checks a code of whatever kind the account has: counts attempts before it checks, and takes a code once. */
   secondFactor(attempt: { readonly subject: string; readonly code: string; readonly request: RequestView }): Promise<CheckResult>
+  /** Signing in by passkey, and passkeys as a second factor; without it the pages offer none. */
+  readonly passkeys?: AccountPasskeys
   /** `undefined`: gone or disabled; every way in is then shut, refresh tokens included. */
   find(subject: string): Promise<Account | undefined>
+  /**
+   * Weighs what was proven. Asked on every way in, and again each time that a session is looked at: nothing goes around it, and what
+   * was enough yesterday is not when a second factor has been set up since.
+   * @example
+   * decide: async (question: AssuranceQuestion<Proof>) => assurance.decide({ ...question, enrolled: await factorsOf(question.subject) })
+   */
+  decide(question: AssuranceQuestion): Promise<AssuranceDecision>
+}
+
+/** Passkeys (WebAuthn), as `createPasskeys` of `@portcullis/mfa/passkeys` makes and checks them. */
+export interface AccountPasskeys {
+  /** Path on this host of a module with `signInWithPasskey(options)`: that of `@portcullis/mfa/browser`, served as it is. */
+  readonly module: string
+  /**
+   * Options for the browser, with a challenge that is good once, in this browser.
+   * @param from.subject who is asked; `undefined`: whoever has a passkey here
+   * @param from.browser names the browser's session
+   */
+  begin(from: { readonly subject: string | undefined; readonly browser: string; readonly request: RequestView }): Promise<object>
+  /** Checks the browser's answer. @param answer.response unchecked JSON */
+  finish(answer: {
+    readonly subject: string | undefined
+    readonly browser: string
+    readonly response: unknown
+    readonly request: RequestView
+  }): Promise<CheckResult<{ readonly subject: string }>>
 }
 
 const CLAIMS_OF: Readonly<Record<string, readonly (keyof AccountClaims)[]>> = {

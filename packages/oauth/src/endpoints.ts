@@ -19,6 +19,7 @@ import { OAuthError } from './errors.ts'
 import { Interactions } from './interaction.ts'
 import { consentEndpoint, interactionEndpoint } from './interaction-endpoints.ts'
 import { type Metadata, metadataEndpoints, metadataOf } from './metadata.ts'
+import { passkeyEndpoint, passkeyOptionsEndpoint, passkeyScriptEndpoint } from './passkey.ts'
 import type { Lifetimes, Paths, Provider, SignIn } from './provider.ts'
 import { revocationEndpoint } from './revocation.ts'
 import { createScopeCatalog, type Resource, type ScopeCatalog } from './scope.ts'
@@ -87,6 +88,9 @@ const DEFAULT_PATHS: Paths = {
   interaction: '/oauth/interaction',
   signIn: '/oauth/sign-in',
   secondFactor: '/oauth/second-factor',
+  passkey: '/oauth/passkey',
+  passkeyOptions: '/oauth/passkey/options',
+  passkeyScript: '/oauth/passkey.js',
   consent: '/oauth/consent',
   token: '/oauth/token',
   revocation: '/oauth/revoke',
@@ -109,9 +113,6 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const provider = providerOf(options)
   const { issuer, paths } = provider
   const { formGuards = [], tokenGuards = [], authorizeGuards = [] } = options
-  const page = (method: 'GET' | 'POST', path: string, guards: readonly Guard[], endpoint: Endpoint): EndpointRoute => {
-    return { method, path, policy: open('a page for people who sign in'), guards, endpoint }
-  }
   const forClients = (path: string, endpoint: Endpoint): EndpointRoute => {
     return { method: 'POST', path, policy: open('the client authenticates in the request'), guards: tokenGuards, endpoint }
   }
@@ -124,6 +125,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     page('GET', paths.interaction, [], interactionEndpoint(provider)),
     page('POST', paths.signIn, formGuards, signInEndpoint(provider)),
     page('POST', paths.secondFactor, formGuards, secondFactorEndpoint(provider)),
+    ...passkeyEndpoints(provider, formGuards),
     page('POST', paths.consent, formGuards, consentEndpoint(provider)),
     forClients(paths.token, tokenEndpoint(provider)),
     forClients(paths.revocation, revocationEndpoint(provider)),
@@ -133,6 +135,21 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     page('POST', paths.signOut, formGuards, signOutEndpoint(provider)),
   ]
   return { issuer, endpoints, metadata: metadataOf(provider, []), paths, consents: provider.consents }
+}
+
+function page(method: 'GET' | 'POST', path: string, guards: readonly Guard[], endpoint: Endpoint): EndpointRoute {
+  return { method, path, policy: open('a page for people who sign in'), guards, endpoint }
+}
+
+function passkeyEndpoints(provider: Provider, formGuards: readonly Guard[]): readonly EndpointRoute[] {
+  const { accounts, paths } = provider
+  const { passkeys } = accounts
+  if (passkeys === undefined) return []
+  return [
+    page('GET', paths.passkeyScript, [], passkeyScriptEndpoint(passkeys)),
+    page('POST', paths.passkeyOptions, formGuards, passkeyOptionsEndpoint(provider, passkeys)),
+    page('POST', paths.passkey, formGuards, passkeyEndpoint(provider, passkeys)),
+  ]
 }
 
 function providerOf(options: AuthorizationServerOptions): Provider {

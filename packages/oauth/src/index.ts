@@ -1,4 +1,14 @@
-export type { Account, AccountClaims, Accounts, CheckResult } from './account.ts'
+export type {
+  Account,
+  AccountClaims,
+  AccountPasskeys,
+  Accounts,
+  AssuranceDecision,
+  AssuranceLevel,
+  AssuranceQuestion,
+  CheckResult,
+  Proof,
+} from './account.ts'
 export {
   type Client,
   type ClientAuthenticationMethod,

@@ -5,12 +5,12 @@ import { queryOf, turnDown } from './authorize.ts'
 import type { Client } from './client.ts'
 import { codeIssuedEvent, consentGivenEvent, consentRefusedEvent } from './events.ts'
 import { formTokenOf, isFormToken, type OpenInteraction } from './interaction.ts'
-import { consentPage, type FormPage, type Notice, secondFactorPage, signInPage } from './pages/forms.ts'
+import { consentPage, type FormPage, type Notice, type PasskeyForm, secondFactorPage, signInPage } from './pages/forms.ts'
 import { errorPage } from './pages/message.ts'
 import type { Provider, SignIn } from './provider.ts'
 import { formActionOf, withParameters } from './redirect-uri.ts'
 import { refused } from './refusal.ts'
-import { type SignedIn, standingOf } from './standing.ts'
+import { type Halfway, type SignedIn, standingOf } from './standing.ts'
 
 /** An interaction that belongs to the browser which asks, with its client. */
 export interface Turn {
@@ -30,7 +30,9 @@ export function interactionEndpoint(provider: Provider): Endpoint {
     if (query['switch'] !== undefined) return signIn(provider, turn, {})
     const standing = await standingOf(provider, turn.open.stored.value, turn.session)
     if (standing.type === 'sign_in') return signIn(provider, turn, {})
-    if (standing.type === 'second_factor') return secondFactor(provider, turn)
+    if (standing.type === 'second_factor') {
+      return secondFactor(provider, turn, standing, { onPaper: query['recovery'] !== undefined })
+    }
     if (standing.type === 'signed_in') return consent(provider, turn, standing)
     await provider.interactions.close(turn.open)
     return turnDown(provider, req, request, standing)
@@ -97,13 +99,37 @@ export function interactionUrl(provider: Provider, { id }: OpenInteraction): str
 /** The sign-in page of an interaction. */
 export function signIn(provider: Provider, turn: Turn, attempt: { readonly username?: string; readonly notice?: Notice }): Reply {
   const { username = turn.open.stored.value.request.loginHint ?? '', notice } = attempt
-  const form = formOf(provider, turn, provider.paths.signIn)
-  return signInPage({ ...form, client: turn.client.name, username, ...(notice !== undefined && { notice }) })
+  return signInPage({
+    ...formOf(provider, turn, provider.paths.signIn),
+    client: turn.client.name,
+    username,
+    ...passkeyOf(provider, 'sign_in'),
+    ...(notice !== undefined && { notice }),
+  })
 }
 
-/** The second-factor page of an interaction. */
-export function secondFactor(provider: Provider, turn: Turn, notice?: Notice): Reply {
-  return secondFactorPage({ ...formOf(provider, turn, provider.paths.secondFactor), ...(notice !== undefined && { notice }) })
+/** The second-factor page of an interaction. @param show.onPaper asks for a recovery code, where one would do */
+export function secondFactor(
+  provider: Provider,
+  turn: Turn,
+  ways: Pick<Halfway, 'code' | 'recoveryCode' | 'passkey'>,
+  show: { readonly notice?: Notice; readonly onPaper?: boolean },
+): Reply {
+  const again = (recovery: string | undefined): string =>
+    withParameters(provider.paths.interaction, { id: turn.open.id, recovery })
+  const onPaper = ways.recoveryCode && show.onPaper === true
+  return secondFactorPage({
+    ...formOf(provider, turn, provider.paths.secondFactor),
+    code: ways.code && (onPaper ? 'recovery' : 'authenticator'),
+    otherUrl: ways.recoveryCode ? again(onPaper ? undefined : '1') : undefined,
+    ...(ways.passkey && passkeyOf(provider, 'second_factor')),
+    ...(show.notice !== undefined && { notice: show.notice }),
+  })
+}
+
+function passkeyOf({ accounts, paths }: Provider, step: PasskeyForm['step']): { readonly passkey?: PasskeyForm } {
+  if (accounts.passkeys === undefined) return {}
+  return { passkey: { step, action: paths.passkey, options: paths.passkeyOptions, script: paths.passkeyScript } }
 }
 
 function consent(provider: Provider, turn: Turn, { account }: SignedIn): Reply {

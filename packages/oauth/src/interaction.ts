@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock, Collection, Store, Stored } from '@portcullis/core'
+import type { Proof } from './account.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 
 /** An authorization request that waits for a person. */
@@ -11,9 +12,9 @@ export type Interaction = {
   readonly secret: string
   /** Whether the person has signed in for this very request. */
   readonly reauthenticated: boolean
-  /** Whose password was right, and whose second factor is still to come. */
-  readonly pending?: { readonly subject: string; readonly amr: readonly string[] }
-  /** Codes that were tried since the password. */
+  /** Who has proven something, what, and that it is not enough yet. */
+  readonly pending?: { readonly subject: string; readonly proofs: readonly Proof[] }
+  /** Codes and passkeys that were tried since then. */
   readonly attempts: number
   /** Milliseconds since the epoch. */
   readonly expiresAt: number

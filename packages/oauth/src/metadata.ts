@@ -1,6 +1,6 @@
 import { type EndpointRoute, json, open } from '@portcullis/core'
-import { CLAIM_NAMES } from './account.ts'
-import { ASSURANCE_LEVELS, type Provider } from './provider.ts'
+import { ASSURANCE_LEVELS, CLAIM_NAMES } from './account.ts'
+import type { Provider } from './provider.ts'
 import { GRANT_TYPES } from './token.ts'
 
 /** The server's metadata: RFC 8414 §2 and OpenID Connect Discovery §3, in one document. */

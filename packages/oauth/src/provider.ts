@@ -1,7 +1,7 @@
 import type { Clock } from '@portcullis/core'
 import type { Sessions } from '@portcullis/sessions'
 import type { DpopVerifier, KeyRing, RefreshTokens, RevocationCheck, Revoker, TokenIssuer } from '@portcullis/tokens'
-import type { Accounts } from './account.ts'
+import type { Accounts, Proof } from './account.ts'
 import type { ClientDirectory } from './client.ts'
 import type { Codes } from './code.ts'
 import type { StoredConsents } from './consent.ts'
@@ -9,19 +9,10 @@ import type { SignOuts } from './end-session.ts'
 import type { Interactions } from './interaction.ts'
 import type { ScopeCatalog } from './scope.ts'
 
-/** What a session holds of how somebody signed in; nothing in an anonymous one. */
+/** What a session holds of how somebody signed in: what was proven. Nothing in an anonymous one. */
 export type SignIn = {
-  /** Seconds since the epoch. */
-  readonly authTime?: number
-  readonly acr?: string
-  readonly amr?: readonly string[]
+  readonly proofs?: readonly Proof[]
 }
-
-/** Assurance after one factor, and after two (NIST SP 800-63B's names). */
-export type AssuranceLevel = 'aal1' | 'aal2'
-
-/** Everything that {@link AssuranceLevel} can be. */
-export const ASSURANCE_LEVELS: readonly AssuranceLevel[] = ['aal1', 'aal2']
 
 /** Where the endpoints are, below the issuer's own path. */
 export interface Paths {
@@ -29,6 +20,9 @@ export interface Paths {
   readonly interaction: string
   readonly signIn: string
   readonly secondFactor: string
+  readonly passkey: string
+  readonly passkeyOptions: string
+  readonly passkeyScript: string
   readonly consent: string
   readonly token: string
   readonly revocation: string

@@ -1,8 +1,10 @@
 import { epochSeconds } from '@portcullis/core'
 import type { Session } from '@portcullis/sessions'
-import type { Account } from './account.ts'
+import { type Account, ASSURANCE_LEVELS, type AssuranceDecision, type Proof } from './account.ts'
+import type { AuthorizationRequest } from './authorization-request.ts'
+import { OAuthError } from './errors.ts'
 import type { Interaction } from './interaction.ts'
-import { ASSURANCE_LEVELS, type Provider, type SignIn } from './provider.ts'
+import type { Provider, SignIn } from './provider.ts'
 import { type Refused, refused } from './refusal.ts'
 
 /** Somebody who has signed in as well as the request asks. */
@@ -15,15 +17,31 @@ export interface SignedIn {
   readonly amr: readonly string[]
 }
 
+/** Somebody who has proven something, and has to prove more. */
+export interface Halfway {
+  readonly subject: string
+  readonly proofs: readonly Proof[]
+  /** Whether a code would do, one of those on paper among them, and whether a passkey would. */
+  readonly code: boolean
+  readonly recoveryCode: boolean
+  readonly passkey: boolean
+}
+
 /** Where a person stands with a request: what has to come next. */
 export type Standing =
   | { readonly type: 'sign_in' }
-  | { readonly type: 'second_factor'; readonly subject: string }
+  | ({ readonly type: 'second_factor' } & Halfway)
   /** Nothing that this person could do would be enough. */
   | Refused
   | ({ readonly type: 'signed_in' } & SignedIn)
 
-const UNMET = refused('unmet_authentication_requirements', 'oauth.acr_unmet', 'none of the acr_values can be reached')
+const SIGN_IN: Standing = { type: 'sign_in' }
+/** For the client: nothing that this person could do would be enough (RFC 9470 §5). */
+export const UNMET: Refused = refused(
+  'unmet_authentication_requirements',
+  'oauth.acr_unmet',
+  'none of the acr_values can be reached',
+)
 const OTHER_SUBJECT = refused('login_required', 'oauth.subject_mismatch', 'somebody else has signed in')
 
 /**
@@ -31,29 +49,72 @@ const OTHER_SUBJECT = refused('login_required', 'oauth.subject_mismatch', 'someb
  */
 export async function standingOf(
   provider: Pick<Provider, 'accounts' | 'clock'>,
-  { request, reauthenticated, pending }: Pick<Interaction, 'request' | 'reauthenticated' | 'pending'>,
+  interaction: Pick<Interaction, 'request' | 'reauthenticated' | 'pending'>,
   session: Session<SignIn> | undefined,
 ): Promise<Standing> {
-  // RFC 9470 §5. An acr that nobody here can reach is not worth a password.
-  const wanted = request.acrValues
-  if (wanted !== undefined && !ASSURANCE_LEVELS.some((level) => wanted.includes(level))) return UNMET
+  const { request, reauthenticated, pending } = interaction
+  // RFC 9470 §5. A level that nobody here can reach is not worth a password.
+  if (request.acrValues !== undefined && levelOf(request) === undefined) return UNMET
 
-  const subject = session?.subject
-  const { authTime, acr, amr } = session?.data ?? {}
-  if (session === undefined || subject === undefined || authTime === undefined || acr === undefined || amr === undefined) {
-    return pending === undefined ? { type: 'sign_in' } : { type: 'second_factor', subject: pending.subject }
+  const subject = pending?.subject ?? session?.subject
+  const proofs = pending?.proofs ?? session?.data.proofs
+  if (subject === undefined || proofs === undefined) return SIGN_IN
+  if (pending === undefined) {
+    const { prompts, maxAge, expectedSubject } = request
+    // OpenID Connect Core §3.1.2.1: 0 is prompt=login, within the same second too.
+    const again = prompts.includes('login') || prompts.includes('select_account') || maxAge === 0
+    if (again && !reauthenticated) return SIGN_IN
+    if (expectedSubject !== undefined && expectedSubject !== subject) return reauthenticated ? OTHER_SUBJECT : SIGN_IN
   }
-  const { prompts, maxAge, expectedSubject } = request
-  const again = prompts.includes('login') || prompts.includes('select_account')
-  // OpenID Connect Core §3.1.2.1: 0 is prompt=login, within the same second too.
-  const stale = maxAge !== undefined && (maxAge === 0 || epochSeconds(provider.clock) - authTime > maxAge)
-  if ((again || stale) && !reauthenticated) return { type: 'sign_in' }
-  if (expectedSubject !== undefined && expectedSubject !== subject) return reauthenticated ? OTHER_SUBJECT : { type: 'sign_in' }
-
   const account = await provider.accounts.find(subject)
-  if (account === undefined) return { type: 'sign_in' }
-  // Also where the session is older than the enrolment: no way in goes around a second factor.
-  if (account.secondFactor && acr !== 'aal2') return { type: 'second_factor', subject }
-  if (wanted !== undefined && !wanted.includes(acr) && !(wanted.includes('aal1') && acr === 'aal2')) return UNMET
-  return { type: 'signed_in', account, sessionId: session.handle, authTime, acr, amr }
+  if (account === undefined) return SIGN_IN
+  const decision = await weigh(provider, interaction, { subject, proofs })
+  if (decision.type === 'more') return moreOf(provider, decision.accept, { subject, proofs })
+  if (decision.type !== 'enough') return UNMET
+  // Enough since the form was sent, since a factor was taken away meanwhile: to look at a page begins no session.
+  if (pending !== undefined || session === undefined) return SIGN_IN
+  return { type: 'signed_in', account, sessionId: session.handle, ...assessmentOf(decision) }
+}
+
+/** Asks the application what proofs are worth for a request. */
+export async function weigh(
+  { accounts, clock }: Pick<Provider, 'accounts' | 'clock'>,
+  { request, reauthenticated }: Pick<Interaction, 'request' | 'reauthenticated'>,
+  { subject, proofs }: { readonly subject: string; readonly proofs: readonly Proof[] },
+): Promise<AssuranceDecision> {
+  const { maxAge } = request
+  const aal = levelOf(request)
+  const requirement = {
+    ...(aal !== undefined && { aal }),
+    // What was proven for this very request does not grow old while the consent page is read; 0 was dealt with before.
+    ...(maxAge !== undefined && maxAge > 0 && !reauthenticated && { maxAge }),
+  }
+  return accounts.decide({ subject, proofs, requirement, now: epochSeconds(clock) })
+}
+
+/** What tokens say of a sign-in. */
+export function assessmentOf({
+  assessment: { acr, amr, authTime },
+}: AssuranceDecision & { readonly type: 'enough' }): Pick<SignedIn, 'acr' | 'amr' | 'authTime'> {
+  if (acr === undefined || authTime === undefined) {
+    throw new OAuthError('oauth.account_invalid', 'accounts.decide found enough what has no acr, or no time')
+  }
+  return { acr, amr, authTime }
+}
+
+/** What has to be asked for next. Whoever may begin anew is asked for the password, which a passkey can stand in for. */
+export function moreOf(
+  { accounts }: Pick<Provider, 'accounts'>,
+  accept: readonly string[],
+  so: Pick<Halfway, 'subject' | 'proofs'>,
+): Standing {
+  if (accept.includes('password')) return SIGN_IN
+  const passkey = accounts.passkeys !== undefined && accept.includes('passkey')
+  const code = accept.some((method) => method !== 'passkey')
+  return code || passkey ? { type: 'second_factor', ...so, code, recoveryCode: accept.includes('recovery_code'), passkey } : UNMET
+}
+
+// Any of the acr_values will do (RFC 9470 §4), so the lowest is what is needed.
+function levelOf({ acrValues }: AuthorizationRequest): (typeof ASSURANCE_LEVELS)[number] | undefined {
+  return ASSURANCE_LEVELS.find((level) => acrValues?.includes(level))
 }

@@ -189,10 +189,22 @@ describe('how well and how recently', () => {
   })
 
   test('a session from before the second factor was enrolled is asked for it', async () => {
-    it.accounts.add({ subject: 'u-late', username: 'late@acme.test', password: 'late-password', roles: [], secondFactor: false })
+    it.accounts.add({
+      subject: 'u-late',
+      username: 'late@acme.test',
+      password: 'late-password',
+      roles: [],
+      factors: [{ method: 'password' }],
+    })
     const browser = fresh()
     await signIn(it, await browser.get(authorizeUrl(it)), 'late', browser)
-    it.accounts.add({ subject: 'u-late', username: 'late@acme.test', password: 'late-password', roles: [], secondFactor: true })
+    it.accounts.add({
+      subject: 'u-late',
+      username: 'late@acme.test',
+      password: 'late-password',
+      roles: [],
+      factors: [{ method: 'password' }, { method: 'totp' }],
+    })
     const page = await browser.get(authorizeUrl(it))
     expect(page.text).toContain('one-time-code')
     expect(page.text).not.toContain('value="approve"')
@@ -203,7 +215,13 @@ describe('how well and how recently', () => {
 
   test('an account that was disabled is asked to sign in, session or not, and then refused', async () => {
     const browser = fresh()
-    it.accounts.add({ subject: 'u-gone', username: 'gone@acme.test', password: 'gone-password', roles: [], secondFactor: false })
+    it.accounts.add({
+      subject: 'u-gone',
+      username: 'gone@acme.test',
+      password: 'gone-password',
+      roles: [],
+      factors: [{ method: 'password' }],
+    })
     await signIn(it, await browser.get(authorizeUrl(it)), 'gone', browser)
     it.accounts.people.delete('u-gone')
     expect((await browser.get(authorizeUrl(it))).text).toContain('current-password')

@@ -1,10 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Clock, createMemoryStore, createSealer, type Guard, type Sealer, type Store } from '@portcullis/core'
+import { type Clock, createMemoryStore, createSealer, epochSeconds, type Guard, type Sealer, type Store } from '@portcullis/core'
+import { type Assurance, createAssurance, type Factor, type Proof } from '@portcullis/mfa/assurance'
 import { createSessions, type Sessions } from '@portcullis/sessions'
 import { createKeyRing, createRefreshTokens, type KeyRing, type RefreshTokens } from '@portcullis/tokens'
 import {
   type Account,
   type Accounts,
+  type AssuranceDecision,
+  type AssuranceQuestion,
   type AuthorizationServer,
   type AuthorizationServerOptions,
   type CheckResult,
@@ -72,23 +75,32 @@ export class TestClock implements Clock {
   }
 }
 
-type Person = Account & { readonly username: string; readonly password: string }
+type Person = Account & { readonly username: string; readonly password: string; readonly factors: readonly Factor[] }
 
 /** People who are kept in a map, and whose one-time code is always {@link GOOD_CODE}. */
 export class TestAccounts implements Accounts {
   readonly people: Map<string, Person> = new Map()
+  readonly assurance: Assurance = createAssurance()
+  readonly #clock: Clock
   limited = false
   attempts = 0
 
-  constructor() {
+  constructor(clock: Clock) {
+    this.#clock = clock
     this.add({
       subject: 'u-grace',
       username: 'grace@acme.test',
       password: 'grace-password',
       roles: ['accountant'],
-      secondFactor: false,
+      factors: [{ method: 'password' }],
     })
-    this.add({ subject: 'u-ada', username: 'ada@acme.test', password: 'ada-password', roles: ['owner'], secondFactor: true })
+    this.add({
+      subject: 'u-ada',
+      username: 'ada@acme.test',
+      password: 'ada-password',
+      roles: ['owner'],
+      factors: [{ method: 'password' }, { method: 'totp' }],
+    })
   }
 
   add(person: Person): void {
@@ -108,12 +120,22 @@ export class TestAccounts implements Accounts {
   }): Promise<CheckResult<{ readonly subject: string }>> {
     if (this.limited) return { type: 'limited', retryAfter: 90 }
     const person = [...this.people.values()].find((one) => one.username === username && one.password === password)
-    return person ? { type: 'ok', subject: person.subject } : { type: 'refused' }
+    return person ? { type: 'ok', subject: person.subject, proofs: [this.prove('password')] } : { type: 'refused' }
   }
 
   async secondFactor({ code }: { code: string }): Promise<CheckResult> {
     this.attempts++
-    return code === GOOD_CODE ? { type: 'ok' } : { type: 'refused' }
+    return code === GOOD_CODE ? { type: 'ok', proofs: [this.prove('totp')] } : { type: 'refused' }
+  }
+
+  /** A proof of now. */
+  prove(method: Proof['method']): Proof {
+    return { method, at: epochSeconds(this.#clock) }
+  }
+
+  async decide(question: AssuranceQuestion<Proof>): Promise<AssuranceDecision> {
+    const enrolled = this.people.get(question.subject)?.factors ?? []
+    return this.assurance.decide({ ...question, enrolled })
   }
 
   async find(subject: string): Promise<Person | undefined> {
@@ -156,7 +178,7 @@ export async function kit(
   const ring = createKeyRing({ store, sealer, clock })
   const refreshTokens = createRefreshTokens({ store, sealer, clock })
   const sessions = createSessions<SignIn>({ store, clock })
-  const accounts = new TestAccounts()
+  const accounts = new TestAccounts(clock)
   let server: AuthorizationServer | undefined
   const served = await serve((url) => {
     server = createAuthorizationServer({

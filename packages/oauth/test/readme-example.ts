@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { createMemoryStore, createSealer } from '@portcullis/core'
-import { type AuthorizationServer, clientsFrom, createAuthorizationServer, type SignIn } from '@portcullis/oauth'
+import { createMemoryStore, createSealer, epochSeconds, systemClock } from '@portcullis/core'
+import { createAssurance, type Proof } from '@portcullis/mfa/assurance'
+import {
+  type AssuranceQuestion,
+  type AuthorizationServer,
+  clientsFrom,
+  createAuthorizationServer,
+  type SignIn,
+} from '@portcullis/oauth'
 import { createSessions } from '@portcullis/sessions'
 import { createKeyRing, createRefreshTokens } from '@portcullis/tokens'
 
@@ -8,6 +15,7 @@ import { createKeyRing, createRefreshTokens } from '@portcullis/tokens'
 const store = createMemoryStore()
 const sealer = createSealer({ current: '2026-01', keys: { '2026-01': randomBytes(32) } })
 const issuer = 'https://login.example.com'
+const assurance = createAssurance()
 
 export const server: AuthorizationServer = createAuthorizationServer({
   issuer,
@@ -28,13 +36,15 @@ export const server: AuthorizationServer = createAuthorizationServer({
       scopes: ['openid', 'profile', 'offline_access', 'invoice:read'],
     },
   ]),
-  // Who people are, and how they prove it: @portcullis/password and @portcullis/mfa do the proving.
+  // Who people are, and how they prove it: @portcullis/password and @portcullis/mfa do the proving, and the weighing.
   accounts: {
     authenticate: async ({ username, password }) =>
-      username === 'ada' && password === 'correct horse' ? { type: 'ok', subject: 'user-1' } : { type: 'refused' },
+      username === 'ada' && password === 'correct horse'
+        ? { type: 'ok', subject: 'user-1', proofs: [{ method: 'password', at: epochSeconds(systemClock) }] }
+        : { type: 'refused' },
     secondFactor: async () => ({ type: 'refused' }),
-    find: async (subject) =>
-      subject === 'user-1' ? { subject, roles: ['owner'], secondFactor: false, claims: { name: 'Ada' } } : undefined,
+    find: async (subject) => (subject === 'user-1' ? { subject, roles: ['owner'], claims: { name: 'Ada' } } : undefined),
+    decide: async (question: AssuranceQuestion<Proof>) => assurance.decide({ ...question, enrolled: [{ method: 'password' }] }),
   },
 })
 

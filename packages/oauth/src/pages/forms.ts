@@ -13,41 +13,71 @@ export interface FormPage {
   readonly formAction: string
 }
 
+/** What a page needs to offer passkeys. The form is hidden until a script has found that the browser can use them. */
+export interface PasskeyForm {
+  /** Which question the passkey answers. */
+  readonly step: 'sign_in' | 'second_factor'
+  /** Paths: where the answer goes, where the options come from, and the script. */
+  readonly action: string
+  readonly options: string
+  readonly script: string
+}
+
 /** What went wrong with the attempt before. */
 export type Notice = { readonly type: 'refused' } | { readonly type: 'limited'; readonly retryAfter: number }
 
-/** The sign-in page. @param options.username what the field begins with */
+/** The sign-in page. @param form.username what the field begins with */
 export function signInPage(
-  form: FormPage & { readonly client: string; readonly username: string; readonly notice?: Notice },
+  form: FormPage & {
+    readonly client: string
+    readonly username: string
+    readonly passkey?: PasskeyForm
+    readonly notice?: Notice
+  },
 ): Reply {
-  // The same words whether the user exists or not.
-  const refusal = 'The user name or the password is not right.'
-  return formPage(
-    form,
-    'Sign in',
-    form.notice,
-    refusal,
-    html`<p>to continue to <strong>${form.client}</strong></p>`,
-    html`<label for="username">User name</label>
+  return formPage(form, {
+    title: 'Sign in',
+    // The same words whether the user exists or not.
+    refusal: 'The user name, the password or the passkey is not right.',
+    before: html`<p>to continue to <strong>${form.client}</strong></p>`,
+    fields: html`<label for="username">User name</label>
 <input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="256" required value="${form.username}">
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024" required>
 <button type="submit">Sign in</button>`,
-  )
+    passkeyWords: 'Sign in with a passkey',
+  })
 }
 
-/** The page that asks for a one-time code. */
-export function secondFactorPage(form: FormPage & { readonly notice?: Notice }): Reply {
-  return formPage(
-    form,
-    'Second factor',
-    form.notice,
-    'The code is not right, or was used before.',
-    html`<p>Enter the code that your authenticator shows.</p>`,
-    html`<label for="code">Code</label>
-<input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="64" required>
+/**
+ * The page that asks for a second factor.
+ * @param form.code which sort of code is asked for; `false`: a passkey alone will do
+ * @param form.otherUrl the same page for the other sort
+ */
+export function secondFactorPage(
+  form: FormPage & {
+    readonly code: 'authenticator' | 'recovery' | false
+    readonly otherUrl?: string | undefined
+    readonly passkey?: PasskeyForm
+    readonly notice?: Notice
+  },
+): Reply {
+  const onPaper = form.code === 'recovery'
+  const words = onPaper ? 'Enter one of the recovery codes that you have kept.' : 'Enter the code that your authenticator shows.'
+  return formPage(form, {
+    title: 'Second factor',
+    refusal: 'This is not right, or was used before.',
+    before: html`<p>${form.code === false ? 'Use your passkey. It needs JavaScript.' : words}</p>`,
+    fields:
+      form.code !== false &&
+      html`<label for="code">${onPaper ? 'Recovery code' : 'Code'}</label>
+<input id="code" name="code"${!onPaper && html` inputmode="numeric"`} autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="64" required>
 <button type="submit">Continue</button>`,
-  )
+    after:
+      form.otherUrl !== undefined &&
+      html`<p class="quiet-text"><a href="${form.otherUrl}">${onPaper ? 'Use your authenticator' : 'Use a recovery code'}</a></p>`,
+    passkeyWords: 'Use a passkey',
+  })
 }
 
 /** The consent page: who asks, for what, in whose name, and where the answer goes (ASVS 10.7.2). */
@@ -60,19 +90,16 @@ export function consentPage(
     readonly switchUrl: string
   },
 ): Reply {
-  return formPage(
-    form,
-    `Allow ${form.client}?`,
-    undefined,
-    '',
-    html`<p><strong>${form.client}</strong> asks to:</p>
+  return formPage(form, {
+    title: `Allow ${form.client}?`,
+    before: html`<p><strong>${form.client}</strong> asks to:</p>
 <ul>
 ${form.words.map((words) => html`<li>${words}</li>\n`)}</ul>
 <p class="quiet-text">You are signed in as <strong>${form.signedInAs}</strong>. <a href="${form.switchUrl}">Use another account</a></p>
 <p class="quiet-text">The answer goes to <strong>${form.redirectHost}</strong>.</p>`,
-    html`<button type="submit" name="decision" value="approve">Allow</button>
+    fields: html`<button type="submit" name="decision" value="approve">Allow</button>
 <button type="submit" name="decision" value="deny" class="quiet">Deny</button>`,
-  )
+  })
 }
 
 /** Asks before a browser is signed out: a link from anywhere must not be enough (ASVS 10.6.2). */
@@ -97,14 +124,49 @@ export function signOutPage(
   })
 }
 
-function formPage(form: FormPage, title: string, notice: Notice | undefined, refusal: string, before: Html, fields: Html): Reply {
+interface FormParts {
+  readonly title: string
+  /** What is said where the attempt before was refused. */
+  readonly refusal?: string
+  readonly before: Html
+  /** `false`: there is no form but the passkey's. */
+  readonly fields: Html | false
+  readonly after?: Html | false
+  readonly passkeyWords?: string
+}
+
+function formPage(form: FormPage & { readonly passkey?: PasskeyForm; readonly notice?: Notice }, parts: FormParts): Reply {
+  const { title, refusal = '', before, fields, after, passkeyWords = '' } = parts
+  const hidden = html`<input type="hidden" name="interaction" value="${form.interaction}">
+<input type="hidden" name="form_token" value="${form.formToken}">`
+  const { notice, passkey } = form
   const body = html`${noticeOf(notice, refusal)}${before}
-<form method="post" action="${form.action}">
-<input type="hidden" name="interaction" value="${form.interaction}">
-<input type="hidden" name="form_token" value="${form.formToken}">
+${
+  fields !== false &&
+  html`<form method="post" action="${form.action}">
+${hidden}
 ${fields}
 </form>`
-  return page({ brand: form.brand, title, body, formAction: form.formAction, ...statusOf(notice) })
+}${
+  // The script presses its button, so that the page has one button to submit; and it comes second, for whoever fills in the first form.
+  passkey !== undefined &&
+  html`
+<form method="post" action="${passkey.action}" id="passkey" data-options="${passkey.options}" hidden>
+${hidden}
+<input type="hidden" name="step" value="${passkey.step}">
+<input type="hidden" name="response" value="">
+<button type="button" class="quiet">${passkeyWords}</button>
+<p class="alarm" role="alert" hidden>This did not work. Try once more, or another way.</p>
+</form>`
+}${after}`
+  return page({
+    brand: form.brand,
+    title,
+    body,
+    formAction: form.formAction,
+    ...(passkey !== undefined && { script: { module: passkey.script } }),
+    ...statusOf(notice),
+  })
 }
 
 function noticeOf(notice: Notice | undefined, refusal: string): Html | undefined {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { HeaderList, Reply } from '@portcullis/core'
 import { Html, html } from './html.ts'
 import { STYLE, STYLE_SOURCE } from './style.ts'
@@ -11,13 +12,19 @@ export interface Page {
   readonly body: Html
   /** Sources besides `'self'` that the page's form may end at: where a redirect after the POST leads. */
   readonly formAction?: string
+  /**
+   * A module script, by its path on this host. It may import others of this host and ask this host; the page allows it, and them, by
+   * a nonce, and no other script whatever somebody manages to write into the page.
+   */
+  readonly script?: { readonly module: string }
   /** Room for more than a form. */
   readonly wide?: boolean
   readonly headers?: HeaderList
 }
 
-/** A page as a reply: never cached, never framed, without scripts, and with no form that leads elsewhere than it must. */
-export function page({ status = 200, brand, title, body, formAction, wide = false, headers = [] }: Page): Reply {
+/** A page as a reply: never cached, never framed, with no script but the named one, and no form that leads elsewhere than it must. */
+export function page({ status = 200, brand, title, body, formAction, script, wide = false, headers = [] }: Page): Reply {
+  const nonce = script && randomBytes(16).toString('base64')
   const markup = html`<!doctype html>
 <html lang="en">
 <head>
@@ -26,6 +33,7 @@ export function page({ status = 200, brand, title, body, formAction, wide = fals
 <meta name="robots" content="noindex">
 <title>${title} · ${brand}</title>
 <style>${Html.written(STYLE)}</style>
+${script !== undefined && html`<script type="module" src="${script.module}" nonce="${nonce}"></script>`}
 </head>
 <body>
 <main${wide && html` class="wide"`}>
@@ -36,13 +44,15 @@ ${body}
 </body>
 </html>
 `
-  return { status, headers: [...pageHeaders(formAction), ...headers], body: markup.toString() }
+  return { status, headers: [...pageHeaders(formAction, nonce), ...headers], body: markup.toString() }
 }
 
-function pageHeaders(formAction: string | undefined): HeaderList {
+function pageHeaders(formAction: string | undefined, nonce: string | undefined): HeaderList {
   const policy = [
     "default-src 'none'",
     `style-src ${STYLE_SOURCE}`,
+    // CSP Level 3 §8.1: what a module imports has its nonce.
+    ...(nonce === undefined ? [] : [`script-src 'nonce-${nonce}'`, "connect-src 'self'"]),
     `form-action 'self'${formAction === undefined ? '' : ` ${formAction}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
