@@ -161,6 +161,13 @@ describe('how well and how recently', () => {
     },
   )
 
+  test('a short max_age does not run out while the consent page is read', async () => {
+    const browser = fresh()
+    const consent = await signIn(it, await browser.get(authorizeUrl(it, { max_age: '5' })), 'grace', browser)
+    it.clock.forward(60)
+    expect((await browser.submit(consent, { decision: 'approve' })).left?.searchParams.get('code')).toMatch(/./)
+  })
+
   test('max_age asks again once the sign-in is older', async () => {
     await authorize(it)
     expect((await it.browser.get(authorizeUrl(it, { max_age: '600' }))).text).toContain('value="approve"')

@@ -69,6 +69,18 @@ test('a password alone opens no session where there is a second factor', async (
   expect((await browser.get(authorizeUrl(it))).text).toContain('current-password')
 })
 
+test('to look at a page signs nobody in, also when the second factor was taken away meanwhile', async () => {
+  const { page, browser } = await begin()
+  const half = await browser.submit(page, { username: 'ada@acme.test', password: 'ada-password' })
+  const ada = it.accounts.people.get('u-ada')
+  if (ada === undefined) throw new TypeError('nobody')
+  it.accounts.people.set('u-ada', { ...ada, factors: [{ method: 'password' }] })
+  const seen = await browser.get(half.url)
+  it.accounts.people.set('u-ada', ada)
+  expect(seen.text).toContain('current-password')
+  expect(seen.text).not.toContain('name="decision"')
+})
+
 test('of guesses at a code sent at once, one is looked at; after five the password is asked for again', async () => {
   const { page, browser } = await begin()
   const half = await browser.submit(page, { username: 'ada@acme.test', password: 'ada-password' })

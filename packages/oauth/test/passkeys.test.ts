@@ -152,6 +152,19 @@ describe('a passkey as a second factor', () => {
     expect((await browser.get(authorizeUrl(it))).text).toContain('current-password')
   })
 
+  test('an application that confuses two people lets neither in', async () => {
+    const authenticator = await enrol('u-grace')
+    const { browser, page } = await begin()
+    const half = await browser.submit(page, { username: 'grace@acme.test', password: 'grace-password' })
+    const { finish } = accounts.passkeys
+    Object.assign(accounts.passkeys, {
+      finish: async () => ({ type: 'ok', subject: 'u-ada', proofs: [accounts.prove('passkey')] }),
+    })
+    const answer = await press(browser, half, authenticator)
+    Object.assign(accounts.passkeys, { finish })
+    expect(answer.status).toBe(422)
+  })
+
   test('before the password there is no step of a second factor to answer, whatever the form says', async () => {
     await enrol('u-grace')
     const { browser, page } = await begin()

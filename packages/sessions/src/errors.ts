@@ -5,6 +5,7 @@ export type SessionErrorCode =
   | 'sessions.options_invalid'
   | 'sessions.subject_invalid'
   | 'sessions.subject_conflict'
+  | 'sessions.until_invalid'
   | 'sessions.session_foreign'
   | 'sessions.store_contended'
 

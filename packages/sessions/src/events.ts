@@ -18,3 +18,7 @@ export const sessionRotated: EventType<'sessions.rotated', SessionEvent> = defin
 
 /** A session was ended. One that runs out by itself publishes nothing: the store forgets it. */
 export const sessionEnded: EventType<'sessions.ended', SessionEvent & { readonly by: SessionEnd }> = defineEvent('sessions.ended')
+
+/** Everybody was signed out: every session that had begun by then is over. `before`: milliseconds since the epoch. */
+export const everybodyEnded: EventType<'sessions.everybody_ended', { readonly before: number }> =
+  defineEvent('sessions.everybody_ended')

@@ -9,6 +9,8 @@ export type SessionRecord<Data extends Json> = {
   readonly startedAt: number
   /** To about a minute: see `touchAfter`. */
   readonly seenAt: number
+  /** When it is over in any case, where the application said so. */
+  readonly until?: number
   /** Counts changes of the data; a visit alone does not change it. */
   readonly revision: number
 }
@@ -21,7 +23,7 @@ export interface Lifetimes {
 
 /** When a session ends if nobody comes back. */
 export function expiryOf(record: SessionRecord<Json>, { idle, absolute }: Lifetimes): number {
-  return Math.min(record.seenAt + idle, record.startedAt + absolute)
+  return Math.min(record.seenAt + idle, record.startedAt + absolute, record.until ?? Number.POSITIVE_INFINITY)
 }
 
 /** Whether the visit at `now` must be written down: not at each one, which would make every read a write. */

@@ -28,6 +28,8 @@ export interface RotateOptions<Data extends Json> {
   readonly subject?: string
   /** Takes the place of the data, whatever that is by then. Left out, the data stays. */
   readonly data?: Data
+  /** As for `start`. Left out, what was said stays. */
+  readonly until?: number
   /** `restart` lets the absolute lifetime begin anew: after a full sign-in. `keep` by default. */
   readonly absolute?: 'keep' | 'restart'
 }

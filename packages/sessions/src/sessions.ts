@@ -9,8 +9,9 @@ import {
   systemClock,
 } from '@portcullis/core'
 import { clearCookie, cookieValues, isHostCookieName, type SameSite, setCookie } from './cookie.ts'
+import { createCutoff } from './cutoff.ts'
 import { SessionError } from './errors.ts'
-import { type SessionEnd, sessionEnded, sessionRotated, sessionStarted } from './events.ts'
+import { everybodyEnded, type SessionEnd, sessionEnded, sessionRotated, sessionStarted } from './events.ts'
 import type { IssuedSession, RotateOptions, Session, UpdateResult } from './session.ts'
 import { isSessionId, newHandle, newSessionId, sessionKey } from './session-id.ts'
 import { expiryOf, isVisitDue, type Lifetimes, type SessionRecord, sessionRecords } from './session-record.ts'
@@ -49,9 +50,11 @@ export interface Sessions<Data extends Json> {
   /**
    * Begins a session under a new id, and ends the one that the request came with: an id that somebody planted is worth nothing
    * after the sign-in. Without a subject it is anonymous, for what comes before a sign-in.
-   * @throws SessionError `sessions.subject_invalid`
+   * @param begin.until milliseconds since the epoch: it is over then in any case. For a session that must not outlive what it was
+   *   proven by, such as a second factor of a certain age
+   * @throws SessionError `sessions.subject_invalid`, `sessions.until_invalid`
    */
-  start(req: RequestView, begin: { readonly subject?: string; readonly data: Data }): Promise<IssuedSession<Data>>
+  start(req: RequestView, begin: BeginSession<Data>): Promise<IssuedSession<Data>>
   /** The session of a request; `undefined` without one, and where the cookie comes twice. */
   read(req: RequestView): Promise<Session<Data> | undefined>
   /**
@@ -62,7 +65,8 @@ export interface Sessions<Data extends Json> {
   /**
    * A new id for the same session, at every change of privilege (ASVS 7.2.4); the old id is over. `undefined` without a session,
    * and for all but one of several that rotate at once.
-   * @throws SessionError `sessions.subject_invalid`, `sessions.subject_conflict` when it belongs to somebody else: use `start`
+   * @throws SessionError `sessions.subject_invalid`, `sessions.until_invalid`, `sessions.subject_conflict` when it belongs to somebody
+   *   else: use `start`
    */
   rotate(req: RequestView, options?: RotateOptions<Data>): Promise<IssuedSession<Data> | undefined>
   /** Ends the session of a request; gives the headers that remove the cookie, whether there was a session or not. */
@@ -78,6 +82,20 @@ export interface Sessions<Data extends Json> {
    * @returns how many it ended
    */
   endAll(subject: string, options?: EndAllOptions): Promise<number>
+  /**
+   * Ends every session of everybody (ASVS 7.4.5): at once in this process, within five seconds in the others. It is one write, whatever
+   * number there is, and asks `ending` for none of them: what came out of them ends by `revocations.revoke({ kind: 'all' })` of
+   * `@portcullis/tokens`.
+   * @throws SessionError `sessions.store_contended`
+   */
+  endEverybody(context?: EventContext): Promise<void>
+}
+
+/** What {@link Sessions.start} begins. */
+export interface BeginSession<Data extends Json> {
+  readonly subject?: string
+  readonly data: Data
+  readonly until?: number
 }
 
 /** Options of {@link Sessions.endAll}. */
@@ -106,6 +124,7 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
   check(idleLifetime <= absoluteLifetime, 'idleLifetime must not exceed absoluteLifetime')
   const lifetimes: Lifetimes = { idle: idleLifetime * 1000, absolute: absoluteLifetime * 1000 }
   const records = sessionRecords<Data>(store, cookieName, lifetimes)
+  const cutoff = createCutoff(store, cookieName, clock)
   const origins = new WeakMap<Session<Data>, { readonly key: string; readonly revision: number }>()
 
   const present = (key: string, record: SessionRecord<Data>): Session<Data> => {
@@ -123,9 +142,12 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
 
   /** A stored session that is not over; the store's clock and earlier lifetimes may be more generous than ours. */
   const load = async (key: string): Promise<Stored<SessionRecord<Data>> | undefined> => {
-    const stored = await records.collection.get(key)
-    return stored && expiryOf(stored.value, lifetimes) > clock.now() ? stored : undefined
+    const [stored, before] = await Promise.all([records.collection.get(key), cutoff.before()])
+    return stored && isAlive(stored.value, before) ? stored : undefined
   }
+
+  const isAlive = (record: SessionRecord<Data>, before: number): boolean =>
+    expiryOf(record, lifetimes) > clock.now() && record.startedAt > before
 
   /** Of a request with exactly one cookie of the name: of two, one may be planted, and nobody can tell which. */
   const loadOf = async (req: RequestView): Promise<Stored<SessionRecord<Data>> | undefined> => {
@@ -160,8 +182,9 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
   return {
     cookieName,
 
-    async start(req, { subject, data }) {
+    async start(req, { subject, data, until }) {
       checkSubject(subject)
+      checkUntil(until)
       for (const key of keysOf(req)) await finish(key, 'replaced', { request: req })
       const now = clock.now()
       const record = {
@@ -170,6 +193,7 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
         data,
         startedAt: now,
         seenAt: now,
+        ...(until === undefined ? {} : { until }),
         revision: 0,
       }
       const { session, headers } = await issue(record)
@@ -205,8 +229,9 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
       throw contended()
     },
 
-    async rotate(req, { subject, data, absolute = 'keep' } = {}) {
+    async rotate(req, { subject, data, until, absolute = 'keep' } = {}) {
       checkSubject(subject)
+      checkUntil(until)
       const stored = await loadOf(req)
       if (stored === undefined) return undefined
       const was = stored.value
@@ -219,6 +244,7 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
         // Whoever knew the anonymous session's handle shall not know the signed-in one's.
         ...(subject === undefined || subject === was.subject ? {} : { subject, handle: newHandle() }),
         ...(data === undefined ? {} : { data }),
+        ...(until === undefined ? {} : { until }),
         startedAt: absolute === 'keep' ? was.startedAt : now,
         seenAt: now,
         revision: was.revision + 1,
@@ -245,8 +271,9 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
 
     async list(subject) {
       const found: Session<Data>[] = []
+      const before = await cutoff.before()
       for await (const { id, value } of records.ofSubject(subject)) {
-        if (expiryOf(value, lifetimes) > clock.now()) found.push(present(id, value))
+        if (isAlive(value, before)) found.push(present(id, value))
       }
       return found.sort((a, b) => a.startedAt - b.startedAt)
     },
@@ -273,6 +300,12 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
       }
       throw contended()
     },
+
+    async endEverybody(context = {}) {
+      const before = await cutoff.raise()
+      if (before === undefined) throw contended()
+      everybodyEnded.publish({ before }, { clock, ...context })
+    },
   }
 }
 
@@ -296,6 +329,12 @@ function checkSubject(subject: string | undefined): void {
   // The index key is the cookie's name and the subject, and stores take 512 characters.
   if (subject === '' || (subject !== undefined && subject.length > 255)) {
     throw new SessionError('sessions.subject_invalid', 'a subject must have 1 to 255 characters')
+  }
+}
+
+function checkUntil(until: number | undefined): void {
+  if (until !== undefined && !Number.isFinite(until)) {
+    throw new SessionError('sessions.until_invalid', 'until must be milliseconds since the epoch')
   }
 }
 

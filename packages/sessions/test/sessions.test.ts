@@ -43,7 +43,23 @@ function interposed(verb: 'take' | 'replace', before: () => Promise<unknown>): S
   }
 }
 
-describe('start', () => {
+/** The store, with something that happens once a cutoff was read and before it arrives. */
+function afterCutoff(read: () => Promise<unknown>): Store {
+  return {
+    collection<T extends Json>(of: { readonly name: string }) {
+      const real = store.collection<T>(of)
+      if (of.name !== 'sessions.cutoffs') return real
+      return new Proxy(real, {
+        get(target, name: keyof Collection<T>) {
+          const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target)
+          return name !== 'get' ? method : (id: string) => method(id).then((found) => read().then(() => found))
+        },
+      })
+    },
+  }
+}
+
+describe('start: a new random id at each sign-in (ASVS 7.2.3, 7.2.4)', () => {
   it('gives a 256-bit id in a cookie that only this host gets, over HTTPS, and that no script reads', async () => {
     const { session, headers } = await sessions.start(request(), { subject: 'ada', data: { cart: ['tea'] } })
     expect(headers).toHaveLength(1)
@@ -80,7 +96,7 @@ describe('start', () => {
   })
 })
 
-describe('at rest', () => {
+describe('at rest: checked in the backend alone (ASVS 7.2.1, 7.2.2)', () => {
   it('a stolen database: holds no id, and what it holds opens no session', async () => {
     const { cookie } = await signIn()
     const kept: unknown[] = []
@@ -134,7 +150,7 @@ describe('read', () => {
   })
 })
 
-describe('lifetimes', () => {
+describe('lifetimes: idle and absolute (ASVS 7.3.1, 7.3.2)', () => {
   it('ends 30 minutes after the last visit', async () => {
     const { cookie } = await signIn()
     clock.time += 30 * minute - 1
@@ -232,7 +248,7 @@ describe('update', () => {
   })
 })
 
-describe('rotate', () => {
+describe('rotate: a new id at each change of privilege (ASVS 7.2.4)', () => {
   it('gives a new id and ends the old one; handle, data and the absolute lifetime stay', async () => {
     const { session, cookie } = await signIn()
     clock.time += 5 * minute
@@ -290,7 +306,7 @@ describe('rotate', () => {
   })
 })
 
-describe('end', () => {
+describe('end: what was signed out is of no use (ASVS 7.4.1)', () => {
   it('ends the session, not only the cookie', async () => {
     const { cookie } = await signIn()
     expect(await sessions.end(withCookie(cookie))).toEqual([
@@ -357,7 +373,7 @@ describe('what came out of a session', () => {
   })
 })
 
-describe('list, endOne and endAll', () => {
+describe('list, endOne and endAll: own ones, and by an administrator (ASVS 7.4.2, 7.4.3, 7.4.5, 7.5.2)', () => {
   it('lists what is alive of one subject, oldest first, anonymous ones nowhere', async () => {
     const first = await signIn()
     clock.time += 1000
@@ -423,6 +439,118 @@ describe('list, endOne and endAll', () => {
     })
     await racing.endAll('ada')
     expect(await sessions.read(withCookie(renewed!))).toBeUndefined()
+  })
+})
+
+describe('endEverybody (ASVS 7.4.5)', () => {
+  it('ends what has begun, and nothing that begins later', async () => {
+    const [ada, grace] = await Promise.all([signIn('ada'), signIn('grace')])
+    await sessions.endEverybody()
+    for (const { cookie } of [ada, grace]) expect(await sessions.read(withCookie(cookie))).toBeUndefined()
+    expect(await sessions.list('ada')).toEqual([])
+    clock.time += 1
+    expect(await sessions.read(withCookie((await signIn('ada')).cookie))).toBeDefined()
+  })
+
+  it('a session cannot get away by changing its id', async () => {
+    const { cookie } = await signIn()
+    const elsewhere = make()
+    await elsewhere.endEverybody()
+    expect(await elsewhere.rotate(withCookie(cookie))).toBeUndefined()
+    expect(await elsewhere.rotate(withCookie(cookie), { absolute: 'restart' })).toBeUndefined()
+  })
+
+  it('reaches another process within five seconds, and the next one at once', async () => {
+    const [one, two] = [make(), make()]
+    const { cookie } = await signIn()
+    expect(await two.read(withCookie(cookie))).toBeDefined()
+    await one.endEverybody()
+    expect(await one.read(withCookie(cookie))).toBeUndefined()
+    clock.time += 4_999
+    expect(await two.read(withCookie(cookie))).toBeDefined()
+    clock.time += 1
+    expect(await two.read(withCookie(cookie))).toBeUndefined()
+    expect(await make().read(withCookie(cookie))).toBeUndefined()
+  })
+
+  it('is for one kind of session, and the later of two counts', async () => {
+    const others = make({ cookieName: '__Host-admin' })
+    const { cookie } = await signIn('ada', others)
+    await sessions.endEverybody()
+    expect(await others.read(withCookie(cookie))).toBeDefined()
+    clock.time += 1000
+    await Promise.all(Array.from({ length: 20 }, () => make().endEverybody()))
+    clock.time -= 1000
+    await make().endEverybody()
+    clock.time += 1000
+    expect(await make().read(withCookie((await signIn()).cookie))).toBeUndefined()
+  })
+
+  it('asks the store once in five seconds for any number of requests, and fails closed while it is down', async () => {
+    let asked = 0
+    let down = false
+    const these = make({
+      store: afterCutoff(async () => {
+        asked++
+        if (down) throw new Error('down')
+      }),
+    })
+    const { cookie } = await signIn('ada', these)
+    await Promise.all(Array.from({ length: 50 }, () => these.read(withCookie(cookie))))
+    await these.read(withCookie(cookie))
+    expect(asked).toBe(1)
+    down = true
+    clock.time += 5_000
+    await expect(these.read(withCookie(cookie))).rejects.toThrow('down')
+  })
+
+  it('a read that was under way when everybody was signed out does not bring anybody back', async () => {
+    const { cookie } = await signIn()
+    let meanwhile: (() => Promise<unknown>) | undefined
+    const these = make({
+      store: afterCutoff(async () => {
+        const work = meanwhile
+        meanwhile = undefined
+        await work?.()
+      }),
+    })
+    meanwhile = () => these.endEverybody()
+    await these.read(withCookie(cookie))
+    expect(await these.read(withCookie(cookie))).toBeUndefined()
+  })
+
+  it('is told once', async () => {
+    await signIn()
+    const events = await eventsOf(() => sessions.endEverybody())
+    expect(events.map(({ type, data }) => [type, data])).toEqual([['sessions.everybody_ended', { before: begin }]])
+  })
+})
+
+describe('until: a session does not outlive what it was proven by', () => {
+  it('is over then, however often it is visited, and after a change of its id too', async () => {
+    const until = begin + 10 * minute
+    const { session, headers } = await sessions.start(request(), { subject: 'ada', data: { cart: [] }, until })
+    expect(session.expiresAt).toBe(until)
+    clock.time = until - 1
+    const rotated = await sessions.rotate(withCookie(cookieOf(headers)))
+    const cookie = cookieOf(rotated?.headers ?? [])
+    expect(await sessions.read(withCookie(cookie))).toBeDefined()
+    clock.time = until
+    expect(await sessions.read(withCookie(cookie))).toBeUndefined()
+  })
+
+  it('is prolonged by the factor being proven anew, and never beyond the absolute lifetime', async () => {
+    const { headers } = await sessions.start(request(), { subject: 'ada', data: { cart: [] }, until: begin + minute })
+    const later = await sessions.rotate(withCookie(cookieOf(headers)), { until: begin + 20 * minute })
+    expect(later?.session.expiresAt).toBe(begin + 20 * minute)
+    const last = await sessions.rotate(withCookie(cookieOf(later?.headers ?? [])), { until: Number.MAX_SAFE_INTEGER })
+    expect(last?.session.expiresAt).toBe(begin + 30 * minute)
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('%j is no time', async (until) => {
+    const thrown = expect.objectContaining({ code: 'sessions.until_invalid' })
+    await expect(sessions.start(request(), { data: { cart: [] }, until })).rejects.toThrow(thrown)
+    await expect(sessions.rotate(request(), { until })).rejects.toThrow(thrown)
   })
 })
 
