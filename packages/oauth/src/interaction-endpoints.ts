@@ -115,14 +115,15 @@ export function secondFactor(
   ways: Pick<Halfway, 'code' | 'recoveryCode' | 'passkey'>,
   show: { readonly notice?: Notice; readonly onPaper?: boolean },
 ): Reply {
-  const again = (recovery: string | undefined): string =>
-    withParameters(provider.paths.interaction, { id: turn.open.id, recovery })
-  const onPaper = ways.recoveryCode && show.onPaper === true
+  const { code, recoveryCode, passkey } = ways
+  const onPaper = recoveryCode && (show.onPaper === true || !(code || passkey))
+  const recovery = onPaper ? undefined : '1'
   return secondFactorPage({
     ...formOf(provider, turn, provider.paths.secondFactor),
-    code: ways.code && (onPaper ? 'recovery' : 'authenticator'),
-    otherUrl: ways.recoveryCode ? again(onPaper ? undefined : '1') : undefined,
-    ...(ways.passkey && passkeyOf(provider, 'second_factor')),
+    code: onPaper ? 'recovery' : code && 'authenticator',
+    ...(recoveryCode &&
+      (code || passkey) && { otherUrl: withParameters(provider.paths.interaction, { id: turn.open.id, recovery }) }),
+    ...(passkey && passkeyOf(provider, 'second_factor')),
     ...(show.notice !== undefined && { notice: show.notice }),
   })
 }

@@ -21,7 +21,7 @@ export interface SignedIn {
 export interface Halfway {
   readonly subject: string
   readonly proofs: readonly Proof[]
-  /** Whether a code would do, one of those on paper among them, and whether a passkey would. */
+  /** What would do: a code that something shows or that is sent, one on paper, a passkey. */
   readonly code: boolean
   readonly recoveryCode: boolean
   readonly passkey: boolean
@@ -110,8 +110,9 @@ export function moreOf(
 ): Standing {
   if (accept.includes('password')) return SIGN_IN
   const passkey = accounts.passkeys !== undefined && accept.includes('passkey')
-  const code = accept.some((method) => method !== 'passkey')
-  return code || passkey ? { type: 'second_factor', ...so, code, recoveryCode: accept.includes('recovery_code'), passkey } : UNMET
+  const recoveryCode = accept.includes('recovery_code')
+  const code = accept.some((method) => method !== 'passkey' && method !== 'recovery_code')
+  return code || recoveryCode || passkey ? { type: 'second_factor', ...so, code, recoveryCode, passkey } : UNMET
 }
 
 // Any of the acr_values will do (RFC 9470 §4), so the lowest is what is needed.

@@ -69,6 +69,28 @@ test('a password alone opens no session where there is a second factor', async (
   expect((await browser.get(authorizeUrl(it))).text).toContain('current-password')
 })
 
+test('a code on paper is asked for where it would do: by a link beside other ways, at once without them', async () => {
+  const { page, browser } = await begin()
+  const ada = it.accounts.people.get('u-ada')
+  if (ada === undefined) throw new TypeError('nobody')
+  it.accounts.people.set('u-ada', { ...ada, factors: [...ada.factors, { method: 'recovery_code' }] })
+  const half = await browser.submit(page, { username: 'ada@acme.test', password: 'ada-password' })
+  expect(half.text).toContain('your authenticator shows')
+  const link = /href="([^"]*recovery=1)"/.exec(half.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+  const onPaper = await browser.get(`${it.url}${link}`)
+  expect(onPaper.text).toContain('Recovery code')
+  expect(onPaper.text).not.toContain('inputmode')
+  expect((await browser.submit(onPaper, { code: '123456' })).text).toContain('name="decision"')
+
+  const plain = await begin()
+  const sms = [{ method: 'one_time_code', channel: 'sms' }, { method: 'recovery_code' }] as const
+  it.accounts.people.set('u-ada', { ...ada, factors: [{ method: 'password' }, ...sms] })
+  const last = await plain.browser.submit(plain.page, { username: 'ada@acme.test', password: 'ada-password' })
+  it.accounts.people.set('u-ada', ada)
+  expect(last.text).toContain('Recovery code')
+  expect(last.text).not.toContain('recovery=1')
+})
+
 test('to look at a page signs nobody in, also when the second factor was taken away meanwhile', async () => {
   const { page, browser } = await begin()
   const half = await browser.submit(page, { username: 'ada@acme.test', password: 'ada-password' })

@@ -57,7 +57,7 @@ export function signInPage(
 export function secondFactorPage(
   form: FormPage & {
     readonly code: 'authenticator' | 'recovery' | false
-    readonly otherUrl?: string | undefined
+    readonly otherUrl?: string
     readonly passkey?: PasskeyForm
     readonly notice?: Notice
   },
@@ -75,7 +75,7 @@ export function secondFactorPage(
 <button type="submit">Continue</button>`,
     after:
       form.otherUrl !== undefined &&
-      html`<p class="quiet-text"><a href="${form.otherUrl}">${onPaper ? 'Use your authenticator' : 'Use a recovery code'}</a></p>`,
+      html`<p class="quiet-text"><a href="${form.otherUrl}">${onPaper ? 'Not a recovery code' : 'Use a recovery code'}</a></p>`,
     passkeyWords: 'Use a passkey',
   })
 }
