@@ -7,7 +7,7 @@ import type { RedisClient } from '../src/index.ts'
 import { createRedisRateLimitStore } from '../src/rate-limit.ts'
 import { backends, ownServer, skipped } from './backends.ts'
 
-const numRuns = process.env['CI'] === undefined ? 100 : 1000
+const numRuns = Number(process.env['PORTCULLIS_MODEL_RUNS'] ?? (process.env['CI'] === undefined ? 100 : 1000))
 const secret = 'a secret of at least 16 bytes'
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {

@@ -3,7 +3,7 @@ import { storeSuite } from '@portcullis/conformance/store'
 import { describe, expect, it } from 'vitest'
 import { backends, skipped, storesOn } from './backends.ts'
 
-const numRuns = process.env['CI'] === undefined ? 100 : 1000
+const numRuns = Number(process.env['PORTCULLIS_MODEL_RUNS'] ?? (process.env['CI'] === undefined ? 100 : 1000))
 const modelTimeout = 600_000
 
 it.runIf(process.env['CI'] !== undefined)('there is a redis-server in CI', () => {

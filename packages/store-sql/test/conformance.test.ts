@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { openPostgres, openSqlite, type SqlStore } from '../src/index.ts'
 import { postgresIt, startPostgres } from './postgres.ts'
 
-const thorough = process.env['CI'] === undefined ? {} : { numRuns: 1000, modelTimeout: 600_000 }
+const thorough = {
+  numRuns: Number(process.env['PORTCULLIS_MODEL_RUNS'] ?? (process.env['CI'] === undefined ? 100 : 1000)),
+  modelTimeout: 600_000,
+}
 
 const directory = mkdtempSync(join(tmpdir(), 'portcullis-sqlite-'))
 afterAll(() => rmSync(directory, { recursive: true }))

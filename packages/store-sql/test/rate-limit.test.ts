@@ -10,7 +10,10 @@ import { freshFile } from './directory.ts'
 import { postgresIt, startPostgres } from './postgres.ts'
 
 const secret = 'sixteen bytes and more'
-const thorough = process.env['CI'] === undefined ? {} : { numRuns: 1000, timeout: 600_000 }
+const thorough = {
+  numRuns: Number(process.env['PORTCULLIS_MODEL_RUNS'] ?? (process.env['CI'] === undefined ? 100 : 1000)),
+  timeout: 600_000,
+}
 
 rateLimitStoreSuite({
   name: 'SQLite, three connections to a new file',
