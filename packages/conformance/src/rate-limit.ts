@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, it } from 'vitest'
 import { adjusting } from './rate-limit-adjusting.ts'
 import { charging } from './rate-limit-charging.ts'
+import { guessing } from './rate-limit-guessing.ts'
 import { keys } from './rate-limit-keys.ts'
 import { checkAgainstMemory } from './rate-limit-model.ts'
 import { races } from './rate-limit-races.ts'
@@ -40,7 +41,7 @@ export function rateLimitStoreSuite(options: RateLimitStoreSuiteOptions): void {
       await context.close()
     })
 
-    const parts = { charging, time, ...(clockCanGoBack && { 'a clock set back': backwards }), adjusting, keys, races }
+    const parts = { charging, time, ...(clockCanGoBack && { 'a clock set back': backwards }), adjusting, keys, races, guessing }
     for (const [part, behaviours] of Object.entries(parts)) {
       describe(part, () => {
         for (const { title, check } of behaviours) it(title, () => check(context), timeout)

@@ -20,6 +20,7 @@ export {
 } from './breaker.ts'
 export { challenge } from './challenge.ts'
 export { type Clock, epochSeconds, systemClock } from './clock.ts'
+export { cookieValues, type HostCookieOptions, isHostCookieName, type SameSite, setHostCookie } from './cookie.ts'
 export { assertRoutesCovered } from './coverage.ts'
 export { withDeadline } from './deadline.ts'
 export {

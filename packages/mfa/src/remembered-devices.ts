@@ -1,5 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Clock, type EventContext, epochSeconds, type Store, type Stored, systemClock } from '@portcullis/core'
+import {
+  type Clock,
+  type EventContext,
+  epochSeconds,
+  type Store,
+  type Stored,
+  setHostCookie,
+  systemClock,
+} from '@portcullis/core'
 import { checkRange, invalid } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
 import type { Proof } from './proof.ts'
@@ -101,7 +109,7 @@ export function createRememberedDevices(options: RememberedDevicesOptions): Reme
       const known = await all(account)
       for (const old of known.slice(0, Math.max(0, known.length - most))) await drop(old, context)
       mfaEnrolled.publish({ account, factor: 'remembered_device', replaced: false }, { clock, ...context })
-      const setCookie = `__Host-${cookie}=${token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=${lifetime}`
+      const setCookie = setHostCookie(`__Host-${cookie}`, token, { sameSite: 'Lax', maxAge: lifetime })
       return { device: shown({ id, value: row, version: 0, expiresAt }), token, setCookie }
     },
 

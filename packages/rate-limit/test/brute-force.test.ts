@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   type BruteForceOptions,
   createBruteForceGuard,
@@ -45,8 +45,7 @@ function remote(): RateLimitStore {
   }
 }
 
-// ASVS 5.0 6.3.1, 2.4.1
-describe('1,000 parallel guesses (rate-limiter-flexible, documented recipe: all 1,000 get through a limit of 10)', () => {
+describe('1,000 parallel guesses (rate-limiter-flexible, documented recipe: all 1,000 get through a limit of 10) [ASVS 2.4.1, 6.3.1]', () => {
   it.each<[string, BruteForceOptions]>([
     ['in memory', {}],
     ['over a network', { store: remote() }],
@@ -136,6 +135,15 @@ describe('settling', () => {
     expect(await one.guess('ada', '192.0.2.1')).toBe(false)
   })
 
+  it('gives nothing back that time has given back: a right guess held for an hour buys no other guess', async () => {
+    const { attempt, guess, clock } = guard()
+    const held = await attempt({ account: 'ada', address: '192.0.2.1' })
+    clock.time += 3_600_000
+    for (let n = 0; n < 10; n++) await guess('ada', '192.0.2.1')
+    if (held.allowed) await held.settle('success')
+    expect(await guess('ada', '192.0.2.1')).toBe(false)
+  })
+
   it('charges the account nothing for what the pair refuses', async () => {
     const { guess } = guard()
     for (let n = 0; n < 500; n++) await guess('ada', '192.0.2.66')
@@ -191,6 +199,30 @@ describe('identifiers', () => {
     expect(await guess('strasse', '192.0.2.1')).toBe(false)
     for (let n = 0; n < 10; n++) await guess('e\u0301\u0323', '192.0.2.1')
     expect(await guess('e\u0323\u0301', '192.0.2.1')).toBe(false)
+  })
+
+  it('are cut before they are normalised: 100,000 combining marks take NFKC six seconds (run)', async () => {
+    const { guess } = guard()
+    const normalize = vi.spyOn(String.prototype, 'normalize')
+    await guess(`a${'\u0301\u0323'.repeat(50_000)}`, '192.0.2.1')
+    const lengths = normalize.mock.contexts.map((text) => String(text).length)
+    normalize.mockRestore()
+    expect(lengths).toHaveLength(2)
+    expect(Math.max(...lengths)).toBeLessThan(1024)
+  })
+
+  it('are cut where no padding reaches: what shows nothing does not count, and what is behind the cut is no other account', async () => {
+    const { guess } = guard()
+    for (let n = 0; n < 10; n++) await guess(`${'\u200b'.repeat(505 + n)}${' '.repeat(505)}ada`, '192.0.2.1')
+    expect(await guess('ada', '192.0.2.1')).toBe(false)
+    for (let n = 0; n < 10; n++) await guess(`${'b'.repeat(512)}${n}`, '192.0.2.1')
+    expect(await guess('b'.repeat(600), '192.0.2.1')).toBe(false)
+  })
+
+  it('are trimmed of white space that appears only when they are normalised', async () => {
+    const { guess } = guard()
+    for (let n = 0; n < 10; n++) await guess('\u00a8ada', '192.0.2.1')
+    expect(await guess(' \u0308ada', '192.0.2.1')).toBe(false)
   })
 
   it('cannot be spelled so that a pair is another pair', async () => {

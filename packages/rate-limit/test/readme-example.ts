@@ -1,6 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
-import type { Guard, RequestView } from '@portcullis/core'
-import { byAddress, createBruteForceGuard, createMemoryRateLimitStore, type LimitFacts, limit } from '@portcullis/rate-limit'
+import type { Guard, Reply, RequestView } from '@portcullis/core'
+import {
+  byAddress,
+  createBruteForceGuard,
+  createDeviceCookies,
+  createMemoryRateLimitStore,
+  type LimitFacts,
+  limit,
+  presets,
+} from '@portcullis/rate-limit'
 
 const store = createMemoryRateLimitStore()
 
@@ -15,15 +24,17 @@ export const flood: Guard<LimitFacts> = limit({
   store,
 })
 
-const guesses = createBruteForceGuard({ store })
+const guesses = createBruteForceGuard({ ...presets.signIn, store })
+const devices = createDeviceCookies({ secret: process.env['DEVICE_SECRET'] ?? randomBytes(32) })
 
-/** A guess is paid for before the password is looked at. */
-export async function signIn(req: RequestView, email: string, verify: () => Promise<boolean>): Promise<number> {
-  const attempt = await guesses.attempt({ account: email, address: req.client.ip }, { request: req })
-  if (!attempt.allowed) return 429
+/** A guess is paid for before the password is looked at. A browser that signed in before is counted by itself. */
+export async function signIn(req: RequestView, email: string, verify: () => Promise<boolean>): Promise<Reply> {
+  const identity = { account: email, address: req.client.ip, device: devices.read(req, email) }
+  const attempt = await guesses.attempt(identity, { request: req })
+  if (!attempt.allowed) return { status: 429, headers: [['Retry-After', String(attempt.retryAfter)]] }
   const right = await verify()
   await attempt.settle(right ? 'success' : 'failure')
-  return right ? 200 : 401
+  return right ? { status: 200, headers: [['Set-Cookie', devices.issue(email, req)]] } : { status: 401 }
 }
 
 /** Without an adapter, a guard is a function: it is asked, and its answer is sent. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Reply } from '@portcullis/core'
 import { expect, it } from 'vitest'
 import { flood, server, signIn } from './readme-example.ts'
 import { request } from './support.ts'
@@ -28,10 +29,20 @@ it('the example limits a flood', async () => {
   expect(await last.json()).toMatchObject({ 'violated-policies': ['burst'] })
 })
 
-it('the example limits guesses, and nobody else', async () => {
-  const statuses: number[] = []
-  for (let n = 0; n < 12; n++) statuses.push(await signIn(request('192.0.2.1'), 'ada@acme.test', async () => false))
-  expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
-  expect(await signIn(request('192.0.2.2'), 'ada@acme.test', async () => true)).toBe(200)
+it('the example limits guesses, and not who has signed in before', async () => {
+  const answers: Reply[] = []
+  const guess = async (ip: string, right: boolean, cookie?: string): Promise<Reply> => {
+    const answer = await signIn({ ...request(ip), headers: { cookie } }, 'ada@acme.test', async () => right)
+    answers.push(answer)
+    return answer
+  }
+  const first = await guess('192.0.2.2', true)
+  expect(first).toMatchObject({ status: 200, headers: [['Set-Cookie', expect.stringContaining('__Host-known-device=')]] })
+  const cookie = first.headers![0]![1].split(';', 1)[0]!
+  for (let n = 0; n < 200; n++) await guess(`198.51.100.${n}`, false)
+  expect(answers.slice(1).map(({ status }) => status)).toEqual([...Array(100).fill(401), ...Array(100).fill(429)])
+  expect(answers.at(-1)!.headers).toEqual([['Retry-After', expect.stringMatching(/^[1-9]\d?$/)]])
+  expect(await guess('192.0.2.2', true)).toMatchObject({ status: 429 })
+  expect(await guess('192.0.2.2', true, cookie)).toMatchObject({ status: 200 })
   expect(await flood(request('192.0.2.1'))).toMatchObject({ type: 'continue' })
 })

@@ -1,4 +1,5 @@
 import type { Clock, Principal, RequestView } from '@portcullis/core'
+import type { MemoryRateLimitStore, RateLimitStore, ScopedPolicy } from '../src/index.ts'
 
 /** A clock that the test moves. */
 export interface ManualClock extends Clock {
@@ -36,4 +37,40 @@ export async function caught(work: () => unknown): Promise<{ code?: string; stat
     return error as { code?: string }
   }
   throw new Error('nothing was thrown')
+}
+
+/** What a store was asked, by what a guard counts. */
+export interface Call {
+  readonly verb: 'consume' | 'adjust'
+  readonly sorts: readonly (string | undefined)[]
+  readonly units: number
+}
+
+/** A store that is listened to. */
+export interface CountedStore {
+  readonly store: RateLimitStore
+  readonly calls: Call[]
+  /** When each bucket that was asked for will have everything back. */
+  full(): (number | undefined)[]
+}
+
+export function counted(memory: MemoryRateLimitStore): CountedStore {
+  const calls: Call[] = []
+  const buckets = new Map<string, { readonly key: string; readonly policies: readonly ScopedPolicy[] }>()
+  const note = (verb: Call['verb'], keys: readonly string[], policies: readonly ScopedPolicy[], units: number): void => {
+    calls.push({ verb, sorts: policies.map(({ scope }) => scope.split(':')[1]), units })
+    for (const [i, policy] of policies.entries()) buckets.set(`${policy.scope} ${keys[i]}`, { key: keys[i]!, policies: [policy] })
+  }
+  const store: RateLimitStore = {
+    consume(keys, policies, cost) {
+      note('consume', keys, policies, cost)
+      return memory.consume(keys, policies, cost)
+    },
+    adjust(keys, policies, units, reserved) {
+      note('adjust', keys, policies, units)
+      memory.adjust(keys, policies, units, reserved)
+    },
+  }
+  const full = () => [...buckets.values()].map(({ key, policies }) => memory.consume([key], policies, 0).results[0]?.resetAt)
+  return { store, calls, full }
 }

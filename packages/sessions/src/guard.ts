@@ -1,5 +1,6 @@
 import {
   challenge,
+  cookieValues,
   type Decision,
   type Guard,
   type Json,
@@ -9,7 +10,6 @@ import {
   type Refusal,
   type RequestView,
 } from '@portcullis/core'
-import { cookieValues } from './cookie.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 

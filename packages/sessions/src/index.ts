@@ -1,4 +1,4 @@
-export type { SameSite } from './cookie.ts'
+export type { SameSite } from '@portcullis/core'
 export { SessionError, type SessionErrorCode } from './errors.ts'
 export { everybodyEnded, type SessionEnd, type SessionEvent, sessionEnded, sessionRotated, sessionStarted } from './events.ts'
 export { type SessionFacts, type SessionGuardOptions, type SignedInSession, session } from './guard.ts'

@@ -1,14 +1,17 @@
 import {
   type Clock,
+  cookieValues,
   type EventContext,
   type HeaderList,
+  isHostCookieName,
   type Json,
   type RequestView,
+  type SameSite,
   type Store,
   type Stored,
+  setHostCookie,
   systemClock,
 } from '@portcullis/core'
-import { clearCookie, cookieValues, isHostCookieName, type SameSite, setCookie } from './cookie.ts'
 import { createCutoff } from './cutoff.ts'
 import { SessionError } from './errors.ts'
 import { everybodyEnded, type SessionEnd, sessionEnded, sessionRotated, sessionStarted } from './events.ts'
@@ -159,7 +162,7 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
     const id = newSessionId()
     const key = sessionKey(cookieName, id)
     await records.collection.create(key, record, records.options(record))
-    return { key, session: present(key, record), headers: [['Set-Cookie', setCookie(cookieName, id, sameSite)]] }
+    return { key, session: present(key, record), headers: [['Set-Cookie', setHostCookie(cookieName, id, { sameSite })]] }
   }
 
   /** Puts data into a session that no browser knows yet; `undefined`: it was ended already. */
@@ -266,7 +269,7 @@ export function createSessions<Data extends Json>(options: SessionsOptions): Ses
 
     async end(req) {
       for (const key of keysOf(req)) await finish(key, 'signed_out', { request: req })
-      return [['Set-Cookie', clearCookie(cookieName, sameSite)]]
+      return [['Set-Cookie', setHostCookie(cookieName, '', { sameSite, maxAge: 0 })]]
     },
 
     async list(subject) {

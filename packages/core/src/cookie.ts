@@ -1,4 +1,4 @@
-import type { RequestHeaders } from '@portcullis/core'
+import type { RequestHeaders } from './view.ts'
 
 /** When browsers send the cookie along with requests that begin on another site (RFC 6265bis §5.6.7). */
 export type SameSite = 'Lax' | 'Strict'
@@ -32,14 +32,17 @@ export function cookieValues(headers: RequestHeaders, name: string): string[] {
   return values
 }
 
-/** A `Set-Cookie` value that lives as long as the browser's session. */
-export function setCookie(name: string, value: string, sameSite: SameSite): string {
-  return `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=${sameSite}`
+/** How long a cookie lives, and along with what it goes. */
+export interface HostCookieOptions {
+  readonly sameSite: SameSite
+  /** Seconds, 0 to remove it. Without it: as long as the browser's session. */
+  readonly maxAge?: number
 }
 
-/** A `Set-Cookie` value that removes the cookie. */
-export function clearCookie(name: string, sameSite: SameSite): string {
-  return `${setCookie(name, '', sameSite)}; Max-Age=0`
+/** A `Set-Cookie` value with all that the `__Host-` prefix asks for, and `HttpOnly`. @param name see {@link isHostCookieName} */
+export function setHostCookie(name: string, value: string, { sameSite, maxAge }: HostCookieOptions): string {
+  const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`
+  return `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=${sameSite}${age}`
 }
 
 function withoutBlanks(text: string): string {

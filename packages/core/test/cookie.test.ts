@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clearCookie, cookieValues, isHostCookieName, setCookie } from '../src/cookie.ts'
+import { cookieValues, isHostCookieName, setHostCookie } from '../src/index.ts'
 
 const name = '__Host-session'
 
@@ -54,7 +54,9 @@ describe('names and lines', () => {
   )
 
   it('writes what the __Host- prefix asks for, and HttpOnly', () => {
-    expect(setCookie(name, 'v', 'Lax')).toBe('__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax')
-    expect(clearCookie(name, 'Strict')).toBe('__Host-session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0')
+    expect(setHostCookie(name, 'v', { sameSite: 'Lax' })).toBe('__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax')
+    expect(setHostCookie(name, '', { sameSite: 'Strict', maxAge: 0 })).toBe(
+      '__Host-session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0',
+    )
   })
 })
