@@ -19,6 +19,8 @@ export interface Secrets {
   readonly sealer: Sealer
   /** Names whom limits count, where they are counted outside the process. */
   readonly limitKey: Uint8Array
+  /** Makes the cookies by which a browser is known that somebody has signed in on. */
+  readonly deviceKey: Uint8Array
 }
 
 /**
@@ -29,10 +31,12 @@ export interface Secrets {
 export async function openSecrets(dataDir: string): Promise<Secrets> {
   const file = join(dataDir, 'sealing-key')
   const key = (await readKey(file)) ?? (await makeKey(file))
+  // RFC 5869: one key for each purpose.
+  const keyFor = (purpose: string): Uint8Array => new Uint8Array(hkdfSync('sha256', key, '', purpose, 32))
   return {
     sealer: createSealer({ current: 'k1', keys: { k1: key } }),
-    // RFC 5869: one key for each purpose.
-    limitKey: new Uint8Array(hkdfSync('sha256', key, '', 'ledger limits', 32)),
+    limitKey: keyFor('ledger limits'),
+    deviceKey: keyFor('ledger devices'),
   }
 }
 

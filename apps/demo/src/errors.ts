@@ -7,6 +7,7 @@ export type LedgerErrorCode =
   | 'ledger.seed_in_production'
   | 'ledger.data_dir_unusable'
   | 'ledger.invoice_contended'
+  | 'ledger.account_contended'
 
 /** Ledger can't start, or can't go on. */
 export class LedgerError extends PortcullisError<LedgerErrorCode> {}

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { type Clock, type EndpointRoute, type Principal, type RouteInfo, systemClock } from '@portcullis/core'
 import { createAuthorizationServer, type SignIn } from '@portcullis/oauth'
 import { createPasswords } from '@portcullis/password'
-import { byAddress, byPrincipal, createBruteForceGuard, limit } from '@portcullis/rate-limit'
+import { byAddress, byPrincipal, createBruteForceGuard, createDeviceCookies, limit, presets } from '@portcullis/rate-limit'
 import { createSessions } from '@portcullis/sessions'
 import {
   bearer,
@@ -21,6 +21,7 @@ import {
 } from '@portcullis/tokens'
 import { crossOriginProtection, httpsOnly, securityHeaders } from '@portcullis/transport'
 import { scopes } from './access.ts'
+import { accountEndpoints, createLedgerPolicy } from './account/endpoints.ts'
 import { createAccounts } from './accounts.ts'
 import { apiRoutes } from './api.ts'
 import { createAudit } from './audit.ts'
@@ -34,6 +35,7 @@ import { onExpress } from './http/express.ts'
 import { onFastify } from './http/fastify.ts'
 import { onKoa } from './http/koa.ts'
 import { createInvoices } from './invoices.ts'
+import { createOutbox } from './mail.ts'
 import { passkeyModuleEndpoint } from './passkey-module.ts'
 import { refuseSeeded, seed } from './seed.ts'
 import { createSignIn } from './sign-in.ts'
@@ -62,7 +64,7 @@ export interface Ledger {
 export async function openLedger(config: Config, clock: Clock = systemClock): Promise<Ledger> {
   const { publicUrl, dataDir } = config
   await openDataDir(dataDir)
-  const { sealer, limitKey } = await openSecrets(dataDir)
+  const { sealer, limitKey, deviceKey } = await openSecrets(dataDir)
   const backends = await openBackends(config, limitKey, clock)
   const { store, floods, guesses } = backends
 
@@ -72,10 +74,13 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const invoices = createInvoices({ store, clock })
   const passwords = createPasswords()
   // Counted by account and address together, before a code is looked at.
-  const codeGuesses = createBruteForceGuard({ name: 'second-factor', store: guesses, clock })
+  const codeGuesses = createBruteForceGuard({ ...presets.secondFactor, store: guesses, clock })
+  const passwordGuesses = createBruteForceGuard({ ...presets.signIn, store: guesses, clock })
+  const devices = createDeviceCookies({ secret: deviceKey, clock })
   const factors = createFactors({ publicUrl, store, sealer, guesses: codeGuesses, clock })
   if (config.seed) await seed({ accounts, clients, invoices, passwords, totp: factors.totp })
   if (config.production) await refuseSeeded({ accounts, clients })
+  const outbox = createOutbox({ dataDir, publicUrl, find: accounts.find, clock })
   const audit = createAudit({ store, clock, tenantOfSubject: async (id) => (await accounts.find(id))?.tenant })
 
   // Tokens.
@@ -112,6 +117,15 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     processes: PROCESSES,
     clock,
   })
+  // Each of these may write, send a mail, or hash a password.
+  const accountLimit = limit({
+    name: 'account',
+    policies: [{ name: 'account', quota: 60, window: 60 }],
+    key: byAddress(),
+    store: floods,
+    processes: PROCESSES,
+    clock,
+  })
   const callerLimit = limit({
     name: 'caller',
     policies: [
@@ -124,18 +138,20 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     clock,
   })
   // The authorization server, the metadata of the resource, and the page.
+  const refreshTokens = createRefreshTokens({ store, sealer, revocations, clock })
   const sessions = createSessions<SignIn>({
     store,
     clock,
-    // Who signs in once more in the same browser gets new tokens; what other clients have of it is not over.
+    // Who signs in once more in the same browser gets new tokens; what other clients have of it is not over. A session that was
+    // ended from elsewhere takes all that came out of it along, also what was meant to outlive a sign-out.
     ending: async ({ handle, by }) => {
       if (by !== 'replaced') await revocations.revoke({ kind: 'session', id: handle })
+      if (by === 'ended' || by === 'all_ended') await refreshTokens.endSession(handle)
     },
   })
-  const refreshTokens = createRefreshTokens({ store, sealer, revocations, clock })
   const server = createAuthorizationServer({
     issuer: publicUrl,
-    branding: { name: 'Ledger' },
+    branding: { name: 'Ledger', passwordResetPath: '/account/forgot' },
     store,
     ring,
     refreshTokens,
@@ -143,13 +159,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     dpop,
     sessions,
     clients,
-    accounts: createSignIn({
-      accounts,
-      passwords,
-      factors,
-      passwordGuesses: createBruteForceGuard({ name: 'sign-in', store: guesses, clock }),
-      clock,
-    }),
+    accounts: createSignIn({ accounts, passwords, factors, passwordGuesses, devices, clock }),
     resources: [{ identifier: resource, scopes: Object.keys(scopes) }],
     scopes,
     clock,
@@ -164,6 +174,19 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       dpopSigningAlgValuesSupported: dpop.algorithms,
     }),
     ...webEndpoints({ publicUrl, store, clock }),
+    ...accountEndpoints({
+      store,
+      accounts,
+      factors,
+      passwords,
+      policy: createLedgerPolicy(),
+      passwordGuesses,
+      sessions,
+      refreshTokens,
+      outbox,
+      guards: flood ? [accountLimit] : [],
+      clock,
+    }),
     await passkeyModuleEndpoint(),
   ]
 
@@ -195,6 +218,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       await revocations.close()
       await feed.close()
       await audit.close()
+      await outbox.close()
       await backends.close()
     },
   }

@@ -1,8 +1,14 @@
-import { type Clock, defineEvent, type EventType, epochSeconds, type RequestView } from '@portcullis/core'
+import { type Clock, defineEvent, type EventType, epochSeconds, type HeaderList, type RequestView } from '@portcullis/core'
 import type { Proof, Refused } from '@portcullis/mfa'
-import type { AccountPasskeys, Accounts as AccountsPort, AssuranceQuestion, CheckResult } from '@portcullis/oauth'
+import type {
+  AccountPasskeys,
+  Accounts as AccountsPort,
+  AssuranceDecision,
+  AssuranceQuestion,
+  CheckResult,
+} from '@portcullis/oauth'
 import type { Passwords } from '@portcullis/password'
-import type { BruteForceGuard } from '@portcullis/rate-limit'
+import type { BruteForceGuard, DeviceCookies } from '@portcullis/rate-limit'
 import { type Account, type Accounts, canonicalEmail } from './accounts.ts'
 import type { Factors } from './factors.ts'
 import { passkeyModule } from './passkey-module.ts'
@@ -19,6 +25,8 @@ export interface SignInParts {
   readonly passwords: Passwords
   readonly factors: Factors
   readonly passwordGuesses: BruteForceGuard
+  /** Who guesses from elsewhere does not use up what an account has on its own devices. */
+  readonly devices: DeviceCookies
   readonly clock: Clock
 }
 
@@ -26,12 +34,19 @@ export interface SignInParts {
  * People as the authorization server sees them: who they are, every way in which they prove it, and how much of it is enough. Every
  * attempt is paid for before the secret is looked at.
  */
-export function createSignIn({ accounts, passwords, factors, passwordGuesses, clock }: SignInParts): AccountsPort {
+export function createSignIn({ accounts, passwords, factors, passwordGuesses, devices, clock }: SignInParts): AccountsPort {
   const { totp, recovery, passkeys, passkeysWork, assurance, enrolled } = factors
 
   async function active(subject: string): Promise<Account | undefined> {
     const account = await accounts.find(subject)
     return account === undefined || account.disabled ? undefined : account
+  }
+
+  /** For whoever has shown every factor. */
+  const known = (email: string, request: RequestView): HeaderList => [['Set-Cookie', devices.issue(email, request)]]
+
+  async function decide(question: AssuranceQuestion<Proof>): Promise<AssuranceDecision> {
+    return assurance.decide({ ...question, enrolled: await enrolled(question.subject) })
   }
 
   function refusal(
@@ -54,9 +69,10 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, cl
       const result = await (subject === undefined
         ? passkeys.finishSignIn(answer, context)
         : passkeys.finishSecondFactor(subject, answer, context))
-      return result.ok
-        ? { type: 'ok', subject: result.account, proofs: [result.proof] }
-        : refusal(result, subject, 'passkey', request)
+      if (!result.ok) return refusal(result, subject, 'passkey', request)
+      const account = await active(result.account)
+      if (account === undefined) return { type: 'refused' }
+      return { type: 'ok', subject: account.id, proofs: [result.proof], headers: known(account.email, request) }
     },
   }
 
@@ -64,13 +80,14 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, cl
     async authenticate({ username, password, request }) {
       // An empty name is nobody's: it is counted like any other that does not exist.
       const name = canonicalEmail(username) || '-'
-      const attempt = await passwordGuesses.attempt({ account: name, address: request.client.ip }, { request })
+      const device = devices.read(request, name)
+      const attempt = await passwordGuesses.attempt({ account: name, address: request.client.ip, device }, { request })
       if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
       const account = await accounts.findByEmail(name)
       const result = await passwords.verify(password, account?.passwordHash)
       if (!result.ok && result.retryAfter !== undefined) {
         // Nothing was checked, so nothing was guessed.
-        await attempt.settle('success')
+        await attempt.settle('unchecked')
         return { type: 'limited', retryAfter: result.retryAfter }
       }
       // A disabled account takes as long as any other, and is told the same.
@@ -81,15 +98,20 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, cl
         return { type: 'refused' }
       }
       if (result.rehash !== undefined) await accounts.rehash(account, result.rehash)
-      return { type: 'ok', subject: account.id, proofs: [{ method: 'password', at: epochSeconds(clock) }] }
+      const now = epochSeconds(clock)
+      const proofs: readonly Proof[] = [{ method: 'password', at: now }]
+      const { type } = await decide({ subject: account.id, proofs, requirement: {}, now })
+      return { type: 'ok', subject: account.id, proofs, ...(type === 'enough' && { headers: known(account.email, request) }) }
     },
 
     async secondFactor({ subject, code, request }) {
-      if ((await active(subject)) === undefined) return { type: 'refused' }
+      const account = await active(subject)
+      if (account === undefined) return { type: 'refused' }
       const typed = code.replaceAll(/\s/g, '')
       // An authenticator shows digits; a code on paper is longer than they are.
       const result = await (typed.length > 8 ? recovery : totp).verify(subject, typed, { request })
-      return result.ok ? { type: 'ok', proofs: [result.proof] } : refusal(result, subject, 'code', request)
+      if (!result.ok) return refusal(result, subject, 'code', request)
+      return { type: 'ok', proofs: [result.proof], headers: known(account.email, request) }
     },
 
     ...(passkeysWork && { passkeys: passkeysPort }),
@@ -102,7 +124,6 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, cl
       return { subject, tenant, roles: [role], claims }
     },
 
-    decide: async (question: AssuranceQuestion<Proof>) =>
-      assurance.decide({ ...question, enrolled: await enrolled(question.subject) }),
+    decide,
   }
 }

@@ -1,13 +1,22 @@
-import { type Clock, type EndpointRoute, open, type Reply, type RequestView, type Store } from '@portcullis/core'
+import { type Clock, type EndpointRoute, open, parseForm, type Reply, type RequestView, type Store } from '@portcullis/core'
 import { html, page } from '@portcullis/oauth/pages'
 import { createSessions, type Sessions } from '@portcullis/sessions'
 import * as oidc from 'openid-client'
 
 /** What the web page remembers of a visitor: a sign-in that is under way, or who has signed in. Never a token. */
 type Visit = {
-  readonly pending?: { readonly verifier: string; readonly state: string; readonly nonce: string }
+  readonly pending?: {
+    readonly verifier: string
+    readonly state: string
+    readonly nonce: string
+    /** Where to go on after it: a path here. Without one the token is shown. */
+    readonly returnTo?: string
+  }
   readonly name?: string
 }
+
+/** Pages that a sign-in may come back to. */
+const returns: readonly string[] = ['/account', '/account/people']
 
 const scope = 'openid profile offline_access invoice:read invoice:create invoice:update invoice:refund audit:read'
 
@@ -43,11 +52,21 @@ export function webEndpoints({
 
   async function signIn(req: RequestView): Promise<Reply> {
     const config = await client()
-    const pending = { verifier: oidc.randomPKCECodeVerifier(), state: oidc.randomState(), nonce: oidc.randomNonce() }
+    const { return: wanted, again } = parseForm(req.target.split('?')[1] ?? '')
+    // One of a list: a path out of the address would be an open redirect.
+    const returnTo = returns.find((path) => path === wanted)
+    const pending = {
+      verifier: oidc.randomPKCECodeVerifier(),
+      state: oidc.randomState(),
+      nonce: oidc.randomNonce(),
+      ...(returnTo !== undefined && { returnTo }),
+    }
     const { headers } = await visits.start(req, { data: { pending } })
     const location = oidc.buildAuthorizationUrl(config, {
       redirect_uri: redirectUri,
-      scope,
+      // The pages of one's own account need to know who it is, and no token for the API.
+      scope: returnTo === undefined ? scope : 'openid profile',
+      ...(again !== undefined && { prompt: 'login' }),
       code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
       code_challenge_method: 'S256',
       state: pending.state,
@@ -70,6 +89,7 @@ export function webEndpoints({
       const info = await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims()?.sub ?? '')
       const name = info.name ?? info.sub
       const { headers } = await visits.start(req, { data: { name } })
+      if (pending.returnTo !== undefined) return { status: 303, headers: [...headers, ['Location', pending.returnTo]] }
       const reply = signedInPage(publicUrl, name, tokens.access_token, tokens.expires_in ?? 0)
       return { ...reply, headers: [...(reply.headers ?? []), ...headers] }
     } catch (error) {
@@ -114,7 +134,8 @@ from an authenticator with the secret <code>JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP</co
 <code>correct-horse-grace-battery</code> alone.</p>`
       : html`<p>You are signed in as ${name}.</p>
 <form method="post" action="/sign-out"><button class="quiet">Sign out</button></form>
-<p><a href="/sign-in">Sign in again</a> for a new token, or as somebody else.</p>`
+<p><a href="/sign-in">Sign in again</a> for a new token, or as somebody else. <a href="/account">Your account</a>: passkeys, codes and
+sessions.</p>`
   return page({
     brand: 'Portcullis',
     title: 'Ledger',

@@ -1,22 +1,14 @@
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { Secret, TOTP } from 'otpauth'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { frameworks } from '../src/config.ts'
+import { hasChromium, launch, requireChromium } from './chromium.ts'
 import { people } from './person.ts'
 import { dataDir, type LedgerProcess, startLedger } from './process.ts'
 
-const executablePath = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
+requireChromium()
 
-it('Chromium is on the PATH, or this is not CI and the suite below is skipped by name', () => {
-  expect(executablePath ?? process.env['CI']).not.toBe('true')
-})
-
-describe.skipIf(executablePath === undefined).each(frameworks)('Ledger on %s in Chromium, without JavaScript', (framework) => {
+describe.skipIf(!hasChromium).each(frameworks)('Ledger on %s in Chromium, without JavaScript', (framework) => {
   let dir: Awaited<ReturnType<typeof dataDir>>
   let ledger: LedgerProcess
   let browser: Browser
@@ -24,17 +16,7 @@ describe.skipIf(executablePath === undefined).each(frameworks)('Ledger on %s in 
   beforeAll(async () => {
     dir = await dataDir()
     ledger = await startLedger({ FRAMEWORK: framework, DATA_DIR: dir.path })
-    browser = await chromium.launch({
-      ...(executablePath === undefined ? {} : { executablePath }),
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
+    browser = await launch()
   }, 60_000)
   afterAll(async () => {
     await browser.close()

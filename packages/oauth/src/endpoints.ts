@@ -57,7 +57,11 @@ export interface AuthorizationServerOptions {
   readonly scopes: Readonly<Record<string, string>>
   readonly clock?: Clock
   /** What the pages say they belong to. Default: the issuer's host. */
-  readonly branding?: { readonly name?: string }
+  readonly branding?: {
+    readonly name?: string
+    /** A path on this host, for whoever has forgotten the password: the sign-in page links to it. */
+    readonly passwordResetPath?: string
+  }
   /** Seconds. */
   readonly lifetimes?: Partial<Lifetimes>
   /** Below the issuer's path. */
@@ -166,6 +170,7 @@ function providerOf(options: AuthorizationServerOptions): Provider {
   return {
     issuer,
     brand: options.branding?.name ?? host,
+    passwordResetPath: options.branding?.passwordResetPath,
     clock,
     paths: pathsOf(pathname.replace(/\/$/, ''), options.paths),
     lifetimes,

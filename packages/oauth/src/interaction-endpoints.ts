@@ -103,6 +103,7 @@ export function signIn(provider: Provider, turn: Turn, attempt: { readonly usern
     ...formOf(provider, turn, provider.paths.signIn),
     client: turn.client.name,
     username,
+    resetPath: provider.passwordResetPath,
     ...passkeyOf(provider, 'sign_in'),
     ...(notice !== undefined && { notice }),
   })

@@ -48,6 +48,7 @@ export interface Lifetimes {
 export interface Provider {
   readonly issuer: string
   readonly brand: string
+  readonly passwordResetPath: string | undefined
   readonly clock: Clock
   /** Paths on this host, the issuer's own included. */
   readonly paths: Paths

@@ -205,3 +205,11 @@ function slowStore(store: Store): Store {
     },
   }
 }
+
+test('the sign-in page leads to where a forgotten password is set anew, where there is such a place', async () => {
+  const other = await kit({ branding: { name: 'Ledger', passwordResetPath: '/account/forgot' } })
+  const page = await other.browser.get(authorizeUrl(other))
+  await other.close()
+  expect(page.text).toContain('<a href="/account/forgot">')
+  expect((await begin()).page.text).not.toContain('forgot')
+})

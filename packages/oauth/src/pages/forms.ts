@@ -31,6 +31,7 @@ export function signInPage(
   form: FormPage & {
     readonly client: string
     readonly username: string
+    readonly resetPath: string | undefined
     readonly passkey?: PasskeyForm
     readonly notice?: Notice
   },
@@ -45,6 +46,8 @@ export function signInPage(
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024" required>
 <button type="submit">Sign in</button>`,
+    after:
+      form.resetPath !== undefined && html`<p class="quiet-text"><a href="${form.resetPath}">The password is forgotten</a></p>`,
     passkeyWords: 'Sign in with a passkey',
   })
 }
