@@ -20,6 +20,7 @@ const SUITES = [
   { title: 'a revocation feed', optional: (part) => part === 'outages' },
   { title: 'an audit log', optional: () => false },
   { title: 'one-time things', optional: () => false },
+  { title: 'assignments', optional: () => false },
   { title: 'a failing store', optional: () => true },
 ]
 

@@ -6,6 +6,7 @@ import { limitMemory } from './rows/limit-memory.ts'
 import { passwordStorm } from './rows/password-storm.ts'
 import { passwordTiming } from './rows/password-timing.ts'
 import { rbacCheck } from './rows/rbac-check.ts'
+import { rbacBind, rbacRecord } from './rows/rbac-record.ts'
 import { storeBenches } from './rows/store.ts'
 import { tokensSign } from './rows/tokens-sign.ts'
 import { tokensVerify, tokensVerifyCached } from './rows/tokens-verify.ts'
@@ -13,6 +14,8 @@ import { tokensVerify, tokensVerifyCached } from './rows/tokens-verify.ts'
 const benches = [
   coreDecide,
   rbacCheck,
+  rbacRecord,
+  rbacBind,
   limitMemory,
   ...tokensVerify,
   tokensVerifyCached,

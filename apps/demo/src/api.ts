@@ -133,10 +133,10 @@ export function apiRoutes({ invoices, audit, keys, guards, routes }: ApiParts): 
         const tenant = tenantOf(view)
         const invoice = await invoices.find(tenant, params['id'] ?? '')
         if (invoice === undefined) return absent()
-        if (body.value.status !== undefined && !access.check(view, 'invoice:update_status', invoice).allowed) {
-          return problem({ status: 403, detail: 'The status is changed by owners.' })
-        }
-        return changed(await invoices.change(tenant, invoice.id, body.value))
+        const change = access.forRequest(view).pick('invoice:update', invoice, body.value)
+        if (!change.ok)
+          return problem({ status: 403, detail: 'The caller may not change all of these fields.', fields: change.fields })
+        return changed(await invoices.change(tenant, invoice.id, change.value))
       },
     },
     {

@@ -52,6 +52,8 @@ const PROCESSES = 2
 /** Ledger, ready to be listened to. */
 export interface Ledger {
   readonly listener: RequestListener
+  /** Every route of it, each with its rule. */
+  readonly routes: readonly RouteInfo[]
   /** What it keeps things in, as the ready line has it. */
   readonly backends: readonly string[]
   close(): Promise<void>
@@ -212,6 +214,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   routes = assembled.routes
   return {
     listener: assembled.listener,
+    routes,
     backends: backends.names,
     async close() {
       await assembled.close()

@@ -28,10 +28,14 @@ export async function dataDir(): Promise<{ readonly path: string; remove(): Prom
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** Starts Ledger and waits for its ready line. @throws when it exits first, with what it said */
-export async function startLedger(settings: Settings): Promise<LedgerProcess> {
+/**
+ * Starts Ledger and waits for its ready line.
+ * @param program another one than the built
+ * @throws when it exits first, with what it said
+ */
+export async function startLedger(settings: Settings, program: string = main): Promise<LedgerProcess> {
   const port = settings['PORT'] ?? String(await freePort())
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [program], {
     env: { PATH: process.env['PATH'], PORT: port, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

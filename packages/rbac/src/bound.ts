@@ -1,12 +1,14 @@
-import type { Principal } from '@portcullis/core'
+import type { Clock, Principal } from '@portcullis/core'
 import { addBit, type Bits, hasBit, keepBits } from './bits.ts'
-import { type AccessReason, type AccessRecord, decide, type RecordDecision, reason, type SomeDecision } from './decision.ts'
-import { type Answer, clientGrants, type Grants, lacking, RoleCombinations, refuse } from './grants.ts'
+import type { Asker } from './condition-node.ts'
+import { type AccessRecord, type RecordDecision, reason, type SomeDecision } from './decision.ts'
+import { type Answer, Grants, lacking, type PermissionRules, RoleCombinations, refuse } from './grants.ts'
 import type { PermissionTable, ResolvedPermission } from './permission.ts'
+import { decideByRules, isOwnTenant, isRecord, refusedTenant, testRules } from './record-rules.ts'
 import type { CompiledRole } from './role.ts'
 
-/** Answers about one principal. */
-export class PrincipalAccess {
+/** What a principal holds: role ∩ scope, in a tenant. Conditions are asked of the principal himself, who is handed in. */
+export class Held {
   readonly #rules: Rules
   readonly #table: PermissionTable
   readonly #kind: string
@@ -14,7 +16,9 @@ export class PrincipalAccess {
   readonly #roles: readonly string[]
   readonly #scopes: readonly string[] | undefined
   readonly #grants: Grants
-  /** Roles ∩ scopes. */
+  /** What the scopes open; `undefined`: everything. */
+  readonly #opened: Bits | undefined
+  /** Roles ∩ scopes, whatever the time. */
   readonly #bits: Bits
   /** Answers made before, where the roles are all that counts; else empty. */
   readonly #made: readonly (Answer | undefined)[]
@@ -28,8 +32,10 @@ export class PrincipalAccess {
     this.#scopes = principal.scopes && [...principal.scopes]
     // A program that acts for itself holds no roles, whatever its token says about them.
     this.#grants = principal.kind === 'user' ? rules.roles.of(this.#roles) : rules.clients
-    this.#bits = this.#limit(this.#grants.bits)
-    this.#made = this.#bits === this.#grants.bits && this.#roles.length === this.#grants.roles ? this.#grants.answers : NONE_MADE
+    this.#opened = this.#open()
+    this.#bits = limit(this.#grants.bits, this.#opened)
+    const alone = this.#opened === undefined && this.#roles.length === this.#grants.roles
+    this.#made = alone ? this.#grants.answers : NONE_MADE
   }
 
   /** Whether it was made from what the principal says now. */
@@ -42,64 +48,96 @@ export class PrincipalAccess {
     )
   }
 
+  /** Role ∩ scope ∩ time. */
   has(permission: ResolvedPermission): boolean {
-    return hasBit(this.#bits, permission)
+    return hasBit(this.#bits, permission) || (this.#grants.timed !== undefined && this.#hasNow(permission))
   }
 
   /** Whether the roles alone would do. */
   grants(permission: ResolvedPermission): boolean {
-    return hasBit(this.#grants.bits, permission)
+    return hasBit(this.#grants.bits, permission) || this.#grantsNow(permission)
   }
 
-  allows(permission: ResolvedPermission): boolean {
-    return hasBit(this.#bits, resolve(this.#table, permission))
+  canSome(permission: string | ResolvedPermission): boolean {
+    return this.has(resolve(this.#table, permission))
   }
 
-  canSome(permission: string | ResolvedPermission): SomeDecision {
+  decideSome(permission: string | ResolvedPermission): SomeDecision {
     const resolved = resolve(this.#table, permission)
     return (this.#made[resolved.index] ?? this.#answer(resolved)).some
   }
 
-  can(permission: string | ResolvedPermission, record: AccessRecord): RecordDecision {
+  can(asker: Asker, permission: string | ResolvedPermission, record: AccessRecord): boolean {
     const resolved = resolve(this.#table, permission)
-    const { record: decision } = this.answer(resolved)
-    if (!decision.allowed) return decision
+    const { record: whole, plain, rules } = this.answer(resolved)
     // From JavaScript, a record that was not found may come here: it is nobody's.
-    const tenant: unknown = record?.tenant
-    if (tenant === this.#tenant && isTenant(tenant)) return decision
-    return decide('record', false, resolved.name, refusedTenant(this.#tenant, tenant))
+    if (!whole.allowed || rules === undefined || !isRecord(record)) return false
+    if (plain) return isOwnTenant(this.#tenant, record)
+    return testRules(rules, asker, record)
   }
 
-  /** Role ∩ scope, before tenant. */
+  decide(asker: Asker, permission: string | ResolvedPermission, record: AccessRecord): RecordDecision {
+    const resolved = resolve(this.#table, permission)
+    const { record: whole, plain, rules } = this.answer(resolved)
+    if (!whole.allowed || rules === undefined) return whole
+    if (!isRecord(record)) return refuse(resolved, refusedTenant(this.#tenant, undefined)).record
+    if (!plain) return decideByRules(resolved, asker, record, this.#grants, rules)
+    if (isOwnTenant(this.#tenant, record)) return whole
+    return refuse(resolved, refusedTenant(this.#tenant, record)).record
+  }
+
+  /** The rules that the caller has about it; `undefined` where he may not at all: role ∩ scope ∩ time. */
+  rulesOf(permission: ResolvedPermission): PermissionRules | undefined {
+    return this.answer(permission).rules
+  }
+
+  /** Role ∩ scope ∩ time, before tenant and conditions. */
   answer(permission: ResolvedPermission): Answer {
     return this.#made[permission.index] ?? this.#answer(permission)
   }
 
   #answer(permission: ResolvedPermission): Answer {
-    if (this.has(permission)) return this.#grants.answer(permission)
-    if (this.grants(permission)) return this.#rules.scopeMissing(permission)
-    const refused = this.#grants.answer(permission)
-    if (refused.some.reason.code !== 'rbac.role_lacks_permission') return refused
+    const made = this.#grants.answer(permission, this.#rules.clock)
+    if (made.some.allowed) return this.#isOpen(permission) ? made : this.#rules.scopeMissing(permission)
+    if (made.some.reason.code !== 'rbac.role_lacks_permission') return made
     const unknown = this.#rules.roles.unknown(this.#roles)
-    if (unknown.length === 0) return refused
+    if (unknown.length === 0) return made
     const known = this.#roles.filter((role) => !unknown.includes(role))
     return refuse(permission, lacking(permission, known, unknown))
   }
 
-  #limit(bits: Bits): Bits {
-    if (this.#scopes === undefined) return this.#kind === 'user' ? bits : this.#table.none()
-    const limited = this.#table.none()
+  #hasNow(permission: ResolvedPermission): boolean {
+    return this.#grantsNow(permission) && this.#isOpen(permission)
+  }
+
+  #grantsNow(permission: ResolvedPermission): boolean {
+    return this.#grants.isTimed(permission) && this.#grants.answer(permission, this.#rules.clock).some.allowed
+  }
+
+  #isOpen(permission: ResolvedPermission): boolean {
+    return this.#opened === undefined || hasBit(this.#opened, permission)
+  }
+
+  #open(): Bits | undefined {
+    // A person's credential may be without a limit; a program has nothing but its scopes.
+    if (this.#scopes === undefined) return this.#kind === 'user' ? undefined : this.#table.none()
+    const opened = this.#table.none()
     for (const scope of this.#scopes) {
-      const opened = this.#rules.ofScope.get(scope)
-      if (opened !== undefined) for (const permission of opened) addBit(limited, permission)
+      for (const permission of this.#rules.ofScope.get(scope) ?? []) addBit(opened, permission)
     }
-    keepBits(limited, bits)
-    return limited
+    return opened
   }
 }
 
+function limit(bits: Bits, opened: Bits | undefined): Bits {
+  if (opened === undefined) return bits
+  const limited = bits.slice()
+  keepBits(limited, opened)
+  return limited
+}
+
 // Stands before the table's own, which is slower, for the permission that was resolved before.
-function resolve(table: PermissionTable, permission: string | ResolvedPermission): ResolvedPermission {
+export function resolve(table: PermissionTable, permission: string | ResolvedPermission): ResolvedPermission {
   if (typeof permission === 'object' && permission.table === table) return permission
   return table.resolve(permission)
 }
@@ -109,16 +147,18 @@ const NONE_MADE: readonly undefined[] = Object.freeze([])
 /** An access definition, compiled. */
 export class Rules {
   readonly table: PermissionTable
+  readonly clock: Clock
   readonly roles: RoleCombinations
   readonly clients: Grants
   readonly ofScope: ReadonlyMap<string, readonly ResolvedPermission[]>
   readonly #scopeMissing: (Answer | undefined)[]
-  #last: PrincipalAccess | undefined
+  #last: Held | undefined
 
-  constructor(table: PermissionTable, roles: ReadonlyMap<string, CompiledRole>, clients: Bits) {
+  constructor(table: PermissionTable, clock: Clock, roles: ReadonlyMap<string, CompiledRole>, clients: CompiledRole) {
     this.table = table
+    this.clock = clock
     this.roles = new RoleCombinations(table, roles)
-    this.clients = clientGrants(table, clients)
+    this.clients = new Grants(table, [clients], 'clients')
     const ofScope = new Map<string, ResolvedPermission[]>()
     for (const permission of table.all) {
       const others = ofScope.get(permission.scope)
@@ -133,12 +173,12 @@ export class Rules {
    * Only the last one is kept: checks come in runs about one principal, and to put a principal into a WeakMap costs ten times
    * what it costs to bind him again. What is kept is compared, so that it can't outlive what it was made from.
    */
-  bind(principal: Principal): PrincipalAccess {
+  bind(principal: Principal): Held {
     const last = this.#last
     if (last?.isOf(principal)) return last
-    const bound = new PrincipalAccess(this, principal)
-    this.#last = bound
-    return bound
+    const held = new Held(this, principal)
+    this.#last = held
+    return held
   }
 
   scopeMissing(permission: ResolvedPermission): Answer {
@@ -150,19 +190,6 @@ export class Rules {
     this.#scopeMissing[permission.index] = made
     return made
   }
-}
-
-function isTenant(tenant: unknown): tenant is string {
-  return typeof tenant === 'string' && tenant !== ''
-}
-
-function refusedTenant(caller: string | undefined, record: unknown): AccessReason {
-  if (!isTenant(caller)) return reason('rbac.tenant_missing', () => 'the caller acts in no tenant')
-  if (!isTenant(record)) return reason('rbac.tenant_missing', () => 'the record names no tenant')
-  return reason(
-    'rbac.tenant_mismatch',
-    () => `the record is of tenant ${JSON.stringify(record)}, the caller acts in ${JSON.stringify(caller)}`,
-  )
 }
 
 function sameStrings(some: readonly string[] | undefined, others: readonly string[] | undefined): boolean {

@@ -1,5 +1,4 @@
 import {
-  type Clock,
   type Continue,
   challenge,
   type Decision,
@@ -13,12 +12,12 @@ import {
   type StepUp,
   stepUpRefusal,
 } from '@portcullis/core'
-import type { PrincipalAccess, Rules } from './bound.ts'
-import type { AccessRecord, RecordDecision } from './decision.ts'
+import type { Held } from './bound.ts'
+import { type AccessReason, reason } from './decision.ts'
 import { AccessError } from './errors.ts'
-import { recordDecision } from './events.ts'
 import type { Answer } from './grants.ts'
 import type { ResolvedPermission } from './permission.ts'
+import type { RulesInForce } from './questions.ts'
 
 /** Options of `access.permit`. */
 export interface PermitOptions {
@@ -28,12 +27,11 @@ export interface PermitOptions {
 
 /** The rule of a route; see `Access.permit`. */
 export function permitPolicy(
-  rules: Rules,
-  clock: Clock,
+  inForce: RulesInForce,
   names: readonly (string | ResolvedPermission)[],
   options: PermitOptions,
 ): RoutePolicy {
-  const permissions = names.map((name) => rules.table.resolve(name))
+  const permissions = names.map((name) => inForce.rules.table.resolve(name))
   if (permissions.length === 0) throw new AccessError('rbac.permission_unknown', 'permit was given no permission')
   const stepUp = options.stepUp && checkStepUp(options.stepUp)
   const label = permissions.map(({ name }) => name).join(', ')
@@ -42,29 +40,33 @@ export function permitPolicy(
     label,
     permissions: Object.freeze(permissions.map(({ name }) => name)),
     ...(stepUp === undefined ? {} : { stepUp }),
-    guard: permitGuard(rules, clock, permissions, stepUp),
+    guard: permitGuard(inForce, permissions, stepUp),
   }
 }
 
-function permitGuard(rules: Rules, clock: Clock, permissions: readonly ResolvedPermission[], stepUp: StepUp | undefined): Guard {
+function permitGuard(inForce: RulesInForce, permissions: readonly ResolvedPermission[], stepUp: StepUp | undefined): Guard {
   const scope = [...new Set(permissions.map((permission) => permission.scope))].join(' ')
   const [only, ...others] = permissions
   if (only !== undefined && others.length === 0) {
     return function permit(req: RequestView): Decision {
       const principal = requirePrincipal(req)
+      if (inForce.age?.() === 'unusable') return UNKNOWN
+      const { rules } = inForce
       const bound = rules.bind(principal)
       const { proceed } = bound.answer(only)
       if (proceed === undefined) return refusal(principal, bound, permissions, only, scope)
-      return (stepUp && stepUpRefusal(principal, stepUp, clock)) ?? proceed
+      return (stepUp && stepUpRefusal(principal, stepUp, rules.clock)) ?? proceed
     }
   }
   return function permitAll(req: RequestView): Decision {
     const principal = requirePrincipal(req)
+    if (inForce.age?.() === 'unusable') return UNKNOWN
+    const { rules } = inForce
     const bound = rules.bind(principal)
     for (const permission of permissions) {
       if (!bound.has(permission)) return refusal(principal, bound, permissions, permission, scope)
     }
-    const more = stepUp && stepUpRefusal(principal, stepUp, clock)
+    const more = stepUp && stepUpRefusal(principal, stepUp, rules.clock)
     return more ?? proceedOnAll(permissions.map((permission) => bound.answer(permission)))
   }
 }
@@ -72,9 +74,22 @@ function permitGuard(rules: Rules, clock: Clock, permissions: readonly ResolvedP
 /** The client learns that it may not, never which role or rule was missing. */
 const FORBIDDEN = Object.freeze(problem({ status: 403, detail: 'The caller may not do this.' }))
 
+/** Why everything is refused while nobody can tell what the rules are. */
+export const RULES_STALE: AccessReason = reason(
+  'rbac.rules_stale',
+  () => 'the rules could not be read from their store within their bound',
+)
+
+/** It is not the caller who is wrong, and the same request may do later. */
+const UNKNOWN: Refusal = Object.freeze({
+  type: 'reply',
+  reply: Object.freeze(problem({ status: 503, detail: 'It can’t be told at the moment whether the caller may do this.' })),
+  cause: RULES_STALE,
+})
+
 function refusal(
   principal: Principal,
-  bound: PrincipalAccess,
+  bound: Held,
   permissions: readonly ResolvedPermission[],
   missing: ResolvedPermission,
   scope: string,
@@ -100,27 +115,6 @@ function proceedOnAll(answers: readonly Answer[]): Continue {
       },
     },
   }
-}
-
-/** "May this one", for a handler, published with the request that asks; see `Access.check`. */
-export function checkRecord(
-  rules: Rules,
-  clock: Clock,
-  req: RequestView,
-  permission: string | ResolvedPermission,
-  record: AccessRecord,
-): RecordDecision {
-  const principal = requirePrincipal(req)
-  const decision = rules.bind(principal).can(permission, record)
-  if (recordDecision.observed) {
-    const { subject, kind, tenant, clientId } = principal
-    const { allowed, reason } = decision
-    recordDecision.publish(
-      { permission: decision.permission, allowed, reason, subject, kind, tenant, clientId },
-      { request: req, clock },
-    )
-  }
-  return decision
 }
 
 function checkStepUp({ acr, maxAge }: StepUp): StepUp {

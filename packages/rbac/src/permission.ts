@@ -8,6 +8,8 @@ import { AccessError } from './errors.ts'
  */
 export class ResolvedPermission<Name extends string = string> implements Bit {
   readonly name: Name
+  /** The part of its name before the colon. */
+  readonly resource: string
   /** The scope that a limited credential needs for it. */
   readonly scope: string
   /** Its number, in order of definition. */
@@ -20,6 +22,7 @@ export class ResolvedPermission<Name extends string = string> implements Bit {
   constructor(table: PermissionTable, name: Name, scope: string, index: number) {
     const { word, mask } = bitAt(index)
     this.name = name
+    this.resource = name.slice(0, name.indexOf(':'))
     this.scope = scope
     this.index = index
     this.word = word

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Access, AccessError, defineAccess } from '../src/index.ts'
 import { ledger, user } from './ledger.ts'
+import { request } from './request.ts'
 
 const resources = { invoice: ['read', 'refund'] } as const
 
@@ -35,26 +36,24 @@ describe('CASL CVE-2026-1774: prototype pollution from stored rules', () => {
     const access = define({ resources, roles: { viewer: {}, other: {} } })
     expect(access.roles).toEqual(['viewer', 'other'])
     for (const role of ['viewer', 'other', 'owner']) {
-      expect(access.canSome(user([role]), 'invoice:read').allowed).toBe(false)
+      expect(access.canSome(user([role]), 'invoice:read')).toBe(false)
     }
-    expect(access.canSome({ subject: 'c', kind: 'client', roles: [], scopes: ['invoice:read'] }, 'invoice:read').allowed).toBe(
-      false,
-    )
+    expect(access.canSome({ subject: 'c', kind: 'client', roles: [], scopes: ['invoice:read'] }, 'invoice:read')).toBe(false)
   })
 
   test('a role that was set as a prototype is not a role', () => {
     const roles = { viewer: {}, __proto__: { owner: { allow: ['*'] } } }
     const access = define({ resources, roles })
     expect(access.roles).toEqual(['viewer'])
-    expect(access.canSome(user(['owner']), 'invoice:refund').allowed).toBe(false)
+    expect(access.canSome(user(['owner']), 'invoice:refund')).toBe(false)
   })
 
   test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
     'a caller with role %s, or asking for it, gets nothing',
     (name) => {
-      expect(ledger.canSome(user([name]), 'invoice:read').allowed).toBe(false)
-      expect(ledger.canSome(user(['owner'], { scopes: [name] }), 'invoice:read').allowed).toBe(false)
-      expect(() => ledger.canSome(user(['owner']), name as 'invoice:read')).toThrow(AccessError)
+      expect(ledger.canSome(user([name]), 'invoice:read')).toBe(false)
+      expect(ledger.canSome(user(['owner'], { scopes: [name] }), 'invoice:read')).toBe(false)
+      expect(() => ledger.decideSome(user(['owner']), name as 'invoice:read')).toThrow(AccessError)
     },
   )
 
@@ -63,14 +62,29 @@ describe('CASL CVE-2026-1774: prototype pollution from stored rules', () => {
       resources: { constructor: ['toString'] },
       roles: { valueOf: { allow: ['constructor:toString'] }, none: {} },
     })
-    expect(access.canSome(user(['valueOf']), 'constructor:toString').allowed).toBe(true)
-    expect(access.canSome(user(['none']), 'constructor:toString').allowed).toBe(false)
+    expect(access.canSome(user(['valueOf']), 'constructor:toString')).toBe(true)
+    expect(access.canSome(user(['none']), 'constructor:toString')).toBe(false)
   })
 })
 
 test('Flowise CVE-2026-30823, CVE-2026-41277: nothing in a record but its tenant counts', () => {
   const record = { tenant: 'globex', roles: ['owner'], allowed: true, principal: user(['owner'], { tenant: 'globex' }) }
-  expect(ledger.can(user(['owner']), 'invoice:read', record).allowed).toBe(false)
+  expect(ledger.can(user(['owner']), 'invoice:read', record)).toBe(false)
+})
+
+test('v5.0.0-8.3.1, Flowise GHSA-wvhq-wp8g-c7vq, Next.js CVE-2025-29927: nothing that a request says of itself counts', () => {
+  const said = {
+    role: 'owner',
+    tenant: 'globex',
+    'x-tenant-id': 'globex',
+    'x-internal': '1',
+    'x-middleware-subrequest': 'src/middleware',
+  }
+  const req = Object.assign(request(user(['viewer'])), { headers: said, target: '/api/invoices/1?role=owner&tenant=globex' })
+  expect(ledger.check(req, 'invoice:refund', { tenant: 'acme' })).toBe(false)
+  expect(ledger.check(req, 'invoice:read', { tenant: 'globex' })).toBe(false)
+  expect(ledger.permit('invoice:refund').guard(req)).toMatchObject({ type: 'reply', reply: { status: 403 } })
+  expect(ledger.check(req, 'invoice:read', { tenant: 'acme' })).toBe(true)
 })
 
 describe('a model without bits agrees', () => {
@@ -117,8 +131,8 @@ describe('a model without bits agrees', () => {
             ? matches(clients.allow, permission) && (scopes?.includes(permission) ?? false)
             : byRole && (scopes?.includes(permission) ?? true)
         const answers = [
-          access.canSome(principal, permission).allowed,
-          access.can(principal, permission, { tenant: 'acme' }).allowed,
+          access.canSome(principal, permission),
+          access.can(principal, permission, { tenant: 'acme' }),
           access.bind(principal).allows(access.permission(permission)),
         ]
         expect(answers, `${round} ${permission}`).toEqual([expected, expected, expected])

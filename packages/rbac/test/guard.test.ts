@@ -189,8 +189,8 @@ describe('v5.0.0-16.3.2: check publishes what was decided about a record', () =>
   test('denied and allowed, with one correlation id per request', () => {
     const events = listen()
     const req = request(user(['owner'], { clientId: 'ledger-web' }))
-    expect(ledger.check(req, 'invoice:read', { tenant: 'globex' }).allowed).toBe(false)
-    expect(ledger.check(req, 'invoice:read', { tenant: 'acme' }).allowed).toBe(true)
+    expect(ledger.check(req, 'invoice:read', { tenant: 'globex' })).toBe(false)
+    expect(ledger.check(req, 'invoice:read', { tenant: 'acme' })).toBe(true)
     expect(events).toMatchObject([
       {
         type: 'rbac.record_decision',
@@ -216,7 +216,10 @@ describe('v5.0.0-16.3.2: check publishes what was decided about a record', () =>
     const principal = user(['viewer'])
     const record = { tenant: 'acme' }
     expect(recordDecision.observed).toBe(false)
-    expect(ledger.check(request(principal), 'invoice:read', record)).toBe(ledger.can(principal, 'invoice:read', record))
+    expect(ledger.check(request(principal), 'invoice:read', record)).toBe(true)
+    expect(ledger.forRequest(request(principal)).decide('invoice:read', record)).toBe(
+      ledger.decide(principal, 'invoice:read', record),
+    )
   })
 
   test('a guard publishes nothing: its decision is an event of core already', () => {

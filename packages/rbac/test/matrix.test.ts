@@ -49,7 +49,7 @@ test('as Markdown, in which no pattern and no reason can break out of its cell',
   expect(formatMatrix(routeMatrix(ledger, routes))).toBe(`\
 | method | route | rule | step-up | viewer | accountant | owner | suspended | clients |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| * | /^\\\\/legacy\\|&lt;x&gt;$/ |  |  | undeclared | undeclared | undeclared | undeclared | undeclared |
+| \\* | /^\\\\/legacy\\|&lt;x&gt;$/ |  |  | undeclared | undeclared | undeclared | undeclared | undeclared |
 | GET | /api/invoices | invoice:read |  | allow | allow | allow | deny | allow |
 | POST | /api/invoices | invoice:create |  | deny | allow | allow | deny | deny |
 | POST | /api/invoices/:id/refund | invoice:refund | aal2, within 300 s | deny | deny | allow | deny | deny |
@@ -64,4 +64,10 @@ test('a route whose permission this definition does not know is refused by name'
   const other = defineAccess({ resources: { weather: ['read'] }, roles: {} })
   const route = { method: 'GET', pattern: '/weather', policy: other.permit('weather:read') }
   expect(() => routeMatrix(ledger, [route])).toThrow(expect.objectContaining({ names: ['weather:read'] }))
+})
+
+test('a policy of somebody else that asks for no permission is not taken to let anybody through', () => {
+  const policy = { kind: 'permission', label: 'my own', permissions: [], guard: () => ({ type: 'continue' as const }) } as const
+  const [row] = routeMatrix(ledger, [{ method: 'GET', pattern: '/own', policy }])
+  expect(row).toMatchObject({ roles: { viewer: 'deny', owner: 'deny' }, clients: 'deny' })
 })

@@ -1,28 +1,53 @@
 import type { Principal, RouteInfo } from '@portcullis/core'
-import { defineAccess, formatMatrix, routeMatrix } from '@portcullis/rbac'
+import { defineAccess, explain, formatMatrix, routeMatrix } from '@portcullis/rbac'
 
 const access = defineAccess({
   resources: { invoice: ['read', 'create', 'update', 'refund'], audit: ['read'] },
+  fields: { invoice: { createdBy: 'string', amount: 'number', customer: 'string', status: 'string' } },
   roles: {
     viewer: { allow: ['invoice:read'] },
-    accountant: { inherits: ['viewer'], allow: ['invoice:create', 'invoice:update'] },
-    owner: { inherits: ['accountant'], allow: ['invoice:refund', 'audit:read'] },
+    clerk: {
+      inherits: ['viewer'],
+      allow: [
+        'invoice:create',
+        {
+          permission: 'invoice:update',
+          when: { all: [{ owner: 'createdBy' }, { field: 'status', eq: 'draft' }] },
+          writable: ['amount', 'customer'],
+        },
+      ],
+    },
+    owner: {
+      inherits: ['clerk'],
+      allow: [{ permission: 'invoice:update', writable: ['status'] }, 'invoice:refund', 'audit:read'],
+    },
     suspended: { deny: ['invoice:*'] },
   },
   clients: { allow: ['invoice:read'] },
 })
-const { permit, can, canSome } = access
+const { permit, can, canSome, decide, filter, pick } = access
 
 // An authenticating guard names the principal: `bearer` of @portcullis/tokens, `session` of @portcullis/sessions.
-const grace: Principal = { subject: 'grace', kind: 'user', tenant: 'acme', roles: ['accountant'] }
+const grace: Principal = { subject: 'grace', kind: 'user', tenant: 'acme', roles: ['clerk'] }
+const invoice = { tenant: 'acme', createdBy: 'grace', amount: 100, customer: 'Hooli', status: 'draft' }
 
-// "May some": no record is looked at.
-const create = canSome(grace, 'invoice:create')
-console.log(create.allowed, create.reason.message) // true accountant grants invoice:create
+// "May some": no record is looked at. "May this one": this record.
+console.log(canSome(grace, 'invoice:update')) // true
+console.log(can(grace, 'invoice:update', invoice)) // true
+console.log(can(grace, 'invoice:update', { ...invoice, createdBy: 'alan' })) // false
 
-// "May this one": the record must be of the caller's tenant.
-const theirs = can(grace, 'invoice:read', { tenant: 'globex' })
-console.log(theirs.allowed, theirs.reason.code) // false rbac.tenant_mismatch
+// Why, for the log.
+console.log(decide(grace, 'invoice:read', { tenant: 'globex' }).reason.code) // rbac.tenant_mismatch
+console.log(explain(decide(grace, 'invoice:update', { ...invoice, status: 'sent' })).text)
+
+// The same condition for a list.
+const columns = { tenant: 'tenant_id', createdBy: 'created_by', status: 'status' }
+const { sql, parameters } = filter(grace, 'invoice:update').sql({ dialect: 'postgres', columns })
+console.log(sql, parameters) // (("tenant_id" = $1) and ("created_by" = $2) and ("status" = $3)) acme,grace,draft
+
+// What of a request's body may be written.
+const change = pick(grace, 'invoice:update', invoice, { amount: 120, status: 'paid' })
+console.log(change.ok ? change.value : change.fields) // status
 
 // The rule of a route. It goes where the adapter declares the route: guard([bearer], permit('invoice:refund', …)).
 const routes: RouteInfo[] = [

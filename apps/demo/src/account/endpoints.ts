@@ -1,4 +1,4 @@
-import { type EndpointRoute, open } from '@portcullis/core'
+import { authenticated, type EndpointRoute, facts, open } from '@portcullis/core'
 import { createLedgerReset, forgottenEndpoints } from './forgotten.ts'
 import { overviewRoute } from './overview.ts'
 import type { AccountParts } from './parts.ts'
@@ -22,7 +22,6 @@ export function accountEndpoints(parts: AccountParts): readonly EndpointRoute[] 
   const { guards } = parts
   const door = createDoor(parts)
   const reset = createLedgerReset(parts)
-  const policy = open('every one of these asks the session who it is, and sends to the sign-in whom it does not know')
   const routes = [
     overviewRoute(parts, door),
     ...passkeyRoutes(parts, door),
@@ -34,12 +33,12 @@ export function accountEndpoints(parts: AccountParts): readonly EndpointRoute[] 
   ]
   return [
     ...routes.map(
-      ({ method, path, handle }): EndpointRoute => ({
+      ({ method, path, policy = authenticated(), handle }): EndpointRoute => ({
         method,
         path,
         policy,
-        endpoint: door.signedIn(handle),
-        ...(method === 'POST' && { guards }),
+        guards: [...(method === 'POST' ? guards : []), door.guard],
+        endpoint: (req) => handle(req, facts(req, door.guard)),
       }),
     ),
     ...forgottenEndpoints(parts, reset),

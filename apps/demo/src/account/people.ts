@@ -1,6 +1,7 @@
 import { type Reply, type RequestView, readForm } from '@portcullis/core'
 import { type Html, html } from '@portcullis/oauth/pages'
 import type { PasswordReset } from '@portcullis/password/account-tokens'
+import { access } from '../access.ts'
 import type { Account } from '../accounts.ts'
 import { type AccountManaged, accountManaged } from './events.ts'
 import { accountPage, messagePage, seeOther } from './page.ts'
@@ -18,9 +19,8 @@ const signInAgain: Reply = seeOther('/sign-in?return=/account/people&again=1')
 export function peopleRoutes(parts: AccountParts, door: Door, reset: PasswordReset): readonly AccountRoute[] {
   const { accounts, clock } = parts
 
-  /** Why somebody may not be here: the answer to send instead. */
+  /** Why an owner has to prove more first: the answer to send instead. */
   function refuse(person: Person): Reply | undefined {
-    if (person.account.role !== 'owner') return forOwners
     const decision = door.decide(person, needed)
     if (decision.type === 'enough') return undefined
     // A recovery code stands in for a second factor at a sign-in, and not here: asking for one again and again would use them all up.
@@ -40,7 +40,7 @@ export function peopleRoutes(parts: AccountParts, door: Door, reset: PasswordRes
       if (refused !== undefined) return refused
       const id = idIn(await readForm(req), 'account')
       const other = id === undefined ? undefined : await accounts.find(id)
-      if (other === undefined || other.tenant !== person.account.tenant) return absent
+      if (other === undefined || !access.check(req, 'account:manage', { tenant: other.tenant })) return absent
       return other.id === person.account.id ? oneself : act(req, person, other)
     }
 
@@ -75,12 +75,13 @@ export function peopleRoutes(parts: AccountParts, door: Door, reset: PasswordRes
     return sent(other)
   })
 
+  const policy = access.permit('account:manage')
   return [
-    { method: 'GET', path: '/account/people', handle: list },
-    { method: 'POST', path: '/account/people/sign-out', handle: signOut },
-    { method: 'POST', path: '/account/people/disable', handle: disable },
-    { method: 'POST', path: '/account/people/enable', handle: enable },
-    { method: 'POST', path: '/account/people/reset', handle: startReset },
+    { method: 'GET', path: '/account/people', policy, handle: list },
+    { method: 'POST', path: '/account/people/sign-out', policy, handle: signOut },
+    { method: 'POST', path: '/account/people/disable', policy, handle: disable },
+    { method: 'POST', path: '/account/people/enable', policy, handle: enable },
+    { method: 'POST', path: '/account/people/reset', policy, handle: startReset },
   ]
 }
 
@@ -108,12 +109,6 @@ ${!own && !disabled && [button('sign-out', 'Sign out everywhere'), button('reset
 ${!own && disabled && button('enable', 'Enable')}</section>
 `
 }
-
-const forOwners: Reply = messagePage({
-  status: 403,
-  title: 'For owners',
-  body: html`<p>This page is for the owners of a company.</p>`,
-})
 
 const secondFactorFirst: Reply = messagePage({
   status: 403,

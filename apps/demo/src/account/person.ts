@@ -1,4 +1,4 @@
-import { type Endpoint, epochSeconds, type Reply, type RequestView } from '@portcullis/core'
+import { epochSeconds, type Guard, type Refusal, type Reply, type RequestView } from '@portcullis/core'
 import type { AssuranceDecision, Factor, FactorChange, Proof, Requirement } from '@portcullis/mfa'
 import type { SignIn } from '@portcullis/oauth'
 import { html } from '@portcullis/oauth/pages'
@@ -19,8 +19,8 @@ export interface Person {
 
 /** Where every request to the pages of an account comes in. */
 export interface Door {
-  /** Hands on what somebody sent who has signed in; anybody else is sent to the sign-in. */
-  signedIn(handle: (req: RequestView, person: Person) => Promise<Reply>): Endpoint
+  /** Says who has signed in, and sends anybody else to the sign-in. */
+  readonly guard: Guard<Person>
   /** Why a factor can't be changed now: the answer to send instead. `undefined`: it can (ASVS 6.4.4, 7.5.1). */
   refuseChange(person: Person, change: Pick<FactorChange, 'change' | 'factor'>): Reply | undefined
   /** Whether everything that the account can prove was proven within five minutes (ASVS 7.5.2). */
@@ -39,7 +39,11 @@ export interface Door {
 /** Signing in once more, with everything. */
 export const signInAgain: Reply = seeOther('/sign-in?return=/account&again=1')
 
-const signIn: Reply = seeOther('/sign-in?return=/account')
+const stranger: Refusal = {
+  type: 'reply',
+  reply: seeOther('/sign-in?return=/account'),
+  cause: { code: 'ledger.not_signed_in', message: 'no session of an account that is good, or one that has not proven enough' },
+}
 
 export function createDoor({ accounts, factors, sessions, clock }: AccountParts): Door {
   const { assurance } = factors
@@ -64,9 +68,11 @@ export function createDoor({ accounts, factors, sessions, clock }: AccountParts)
     assurance.decideChange({ ...change, ...question(person) })
 
   return {
-    signedIn: (handle) => async (req) => {
+    guard: async (req) => {
       const person = await personOf(req)
-      return person === undefined ? signIn : handle(req, person)
+      if (person === undefined) return stranger
+      const { id: subject, tenant, role } = person.account
+      return { type: 'continue', facts: person, principal: { kind: 'user', subject, tenant, roles: [role] } }
     },
     refuseChange(person, change) {
       const decision = mayChange(person, change)

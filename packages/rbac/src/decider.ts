@@ -1,0 +1,7 @@
+export { type AccessDeciderOptions, type Asked, type DecidingAccess, deciderOf } from './decider-access.ts'
+export { createDecider, type DeciderOptions, type Opinion } from './decider-create.ts'
+export { DeciderError, type DeciderErrorCode } from './decider-errors.ts'
+export { type DeciderDecisionData, deciderDecision } from './decider-events.ts'
+export { checkBy, type PermitByOptions, permitBy } from './decider-policy.ts'
+export type { AccessDecider, AskAllOptions, AskOptions, DeciderDecision } from './decider-port.ts'
+export { type Action, type Properties, type Question, type Resource, type Subject, subjectOf } from './decider-question.ts'
