@@ -4,10 +4,33 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { frameworks } from '../src/config.ts'
 import { signInAs } from './person.ts'
-import { dataDir, type LedgerProcess, startLedger } from './process.ts'
+import { dataDir, failToStart, type LedgerProcess, startLedger } from './process.ts'
 
 const root = join(import.meta.dirname, '..')
 const command = join(root, 'node_modules/@portcullis/cli/dist/bin.js')
+
+// Inside the package, so that its dependencies are found.
+const copies = join(root, '.vitest', `copies-${process.pid}`)
+afterAll(() => rm(copies, { recursive: true, force: true }))
+
+/** A file of the built Ledger, what stands there, and what somebody made of it. */
+type Change = readonly [file: string, from: string, to: string]
+
+/** A copy of the built Ledger with changes. @returns its program */
+async function copyWith(name: string, changes: readonly Change[]): Promise<string> {
+  const copy = join(copies, name)
+  await mkdir(copy, { recursive: true })
+  await cp(join(root, 'dist'), copy, { recursive: true })
+  for (const [file, from, to] of changes) {
+    const text = await readFile(join(copy, file), 'utf8')
+    expect(text).toContain(from)
+    await writeFile(
+      join(copy, file),
+      text.replace(from, () => to),
+    )
+  }
+  return join(copy, 'main.js')
+}
 
 interface Said {
   readonly code: number
@@ -70,8 +93,24 @@ describe.each(frameworks)('the probe against Ledger on %s (ASVS 8.2.2, 8.3.1, 8.
   })
 })
 
+/** A route that somebody adds without a rule, on each framework. */
+const undeclared: Readonly<Record<(typeof frameworks)[number], readonly [from: string, to: string]>> = {
+  express: ['assertCovered(app);', "app.get('/forgotten', (_req, res) => res.end()); assertCovered(app);"],
+  fastify: ['await assertCovered(app);', "app.get('/forgotten', async () => 'hello'); await assertCovered(app);"],
+  koa: ['app.use(router.routes());', "router.get('/forgotten', (ctx) => { ctx.body = 'hello' }); app.use(router.routes());"],
+}
+
+describe.each(frameworks)('a copy of Ledger on %s with a route that declares no rule', { timeout: 60_000 }, (framework) => {
+  it('does not start, and says which one', async () => {
+    const program = await copyWith(`undeclared-${framework}`, [[`http/${framework}.js`, ...undeclared[framework]]])
+    const { code, stderr } = await failToStart({ FRAMEWORK: framework }, program)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^core\.routes_uncovered: .*\n {2}GET \/forgotten \(.*\.js:\d+\)/m)
+  })
+})
+
 /** What somebody could have forgotten: a file of the built Ledger, what stands there, and what stands there without the check. */
-const mistakes: readonly [kind: string, name: string, changes: readonly [file: string, from: string, to: string][]][] = [
+const mistakes: readonly [kind: string, name: string, changes: readonly Change[]][] = [
   ['other-tenant', 'the tenant is not checked', [['invoices.js', 'stored?.value.tenant === tenant', 'true']]],
   [
     'role',
@@ -109,20 +148,10 @@ const mistakes: readonly [kind: string, name: string, changes: readonly [file: s
 ]
 
 describe('the probe against a copy of Ledger with a mistake in it', { timeout: 120_000 }, () => {
-  const copies = join(root, '.vitest', `broken-${process.pid}`)
-  afterAll(() => rm(copies, { recursive: true, force: true }))
-
   it.each(mistakes)('finds “%s”: %s', async (kind, _, changes) => {
-    const copy = join(copies, kind)
-    await mkdir(copy, { recursive: true })
-    await cp(join(root, 'dist'), copy, { recursive: true })
-    for (const [file, from, to] of changes) {
-      const text = await readFile(join(copy, file), 'utf8')
-      expect(text).toContain(from)
-      await writeFile(join(copy, file), text.replace(from, to))
-    }
+    const program = await copyWith(kind, changes)
     const dir = await dataDir()
-    const ledger = await startLedger({ DATA_DIR: dir.path, LIMITS: 'off' }, join(copy, 'main.js'))
+    const ledger = await startLedger({ DATA_DIR: dir.path, LIMITS: 'off' }, program)
     const found = await probe(ledger.url)
     await ledger.end('SIGTERM')
     await dir.remove()

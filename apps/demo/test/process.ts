@@ -66,9 +66,12 @@ export async function startLedger(settings: Settings, program: string = main): P
 }
 
 /** Runs Ledger where it should refuse to start. */
-export async function failToStart(settings: Settings): Promise<{ readonly code: number | null; readonly stderr: string }> {
+export async function failToStart(
+  settings: Settings,
+  program: string = main,
+): Promise<{ readonly code: number | null; readonly stderr: string }> {
   const dir = await dataDir()
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [program], {
     env: { PATH: process.env['PATH'], DATA_DIR: dir.path, PORT: '1', ...settings },
   })
   const out = collect(child)
