@@ -29,6 +29,7 @@ const others: Test[] = [
   'a revocation feed',
   'an audit log',
   'one-time things',
+  'assignments',
   'a failing store',
 ].map((suite) => [`${suite}: memory › it works`])
 
