@@ -39,7 +39,7 @@ export interface KeyRingOptions {
    * {@link KeyRing.rotate} adds keys.
    */
   readonly rotateEvery?: number
-  /** Milliseconds for a reading of the store. Default: 2000. */
+  /** Milliseconds for a call of the store, each. Default: 2000. */
   readonly timeout?: number
   readonly clock?: Clock
 }
@@ -172,7 +172,7 @@ class StoredKeyRing {
   async rotate(): Promise<RingKeyInfo> {
     const { keys } = await this.#read()
     const last = keys.at(-1)
-    if (last !== undefined && last.activatesAt <= this.#clock.now()) await this.#inTime(() => this.#addNext(last))
+    if (last !== undefined && last.activatesAt <= this.#clock.now()) await this.#addNext(last)
     const after = await this.#readAnew()
     return after.list().at(-1) as RingKeyInfo
   }
@@ -182,11 +182,9 @@ class StoredKeyRing {
     const key = picture.keys.find((one) => one.kid === kid)
     const last = picture.keys.at(-1)
     if (key === undefined || last === undefined) return false
-    const removed = await this.#inTime(async () => {
-      // The new key first: at no moment is there none, and whoever is interrupted here begins again and ends it.
-      if (picture.active() === key) await this.#add(sequenceOf(last.id) + 1, this.#clock.now())
-      return this.#records.remove(key.id)
-    })
+    // The new key first: at no moment is there none, and whoever is interrupted here begins again and ends it.
+    if (picture.active() === key) await this.#add(sequenceOf(last.id) + 1, this.#clock.now())
+    const removed = await this.#inTime(() => this.#records.remove(key.id))
     if (removed) keyRevokedEvent.publish({ ring: this.#name, kid }, { clock: this.#clock })
     await this.#readAnew()
     return removed
@@ -205,8 +203,9 @@ class StoredKeyRing {
   async #add(sequence: number, activatesAt: number): Promise<void> {
     const id = `${this.#name}.${String(sequence).padStart(10, '0')}`
     const times = { createdAt: this.#clock.now(), activatesAt }
+    // Not within the time that the store has: an RSA key may take seconds, and no failure of the store is to be seen in that.
     const record = await generateRecord(id, this.#algorithm, times, this.#sealer)
-    if (await this.#records.create(id, record, this.#kept)) {
+    if (await this.#inTime(() => this.#records.create(id, record, this.#kept))) {
       const { kid, alg } = record
       keyAddedEvent.publish({ ring: this.#name, kid, alg, activatesAt }, { clock: this.#clock })
     }
@@ -250,7 +249,7 @@ class StoredKeyRing {
     const startedAt = this.#clock.now()
     this.#attemptedAt = startedAt
     try {
-      const picture = await this.#inTime(() => this.#look(startedAt))
+      const picture = await this.#look(startedAt)
       this.#failure = undefined
       return picture
     } catch (error) {
@@ -270,21 +269,21 @@ class StoredKeyRing {
   }
 
   async #look(startedAt: number): Promise<RingPicture> {
-    let keys = await this.#open()
+    let keys = await this.#inTime(() => this.#open())
     if (keys.length === 0) {
       // The first key signs at once, by every clock: there is no verifier yet that could know another.
       await this.#add(1, 0)
-      keys = await this.#open()
+      keys = await this.#inTime(() => this.#open())
     }
     const last = keys.at(-1)
     if (last !== undefined && this.#isDue(last)) {
       await this.#addNext(last)
-      keys = await this.#open()
+      keys = await this.#inTime(() => this.#open())
     }
     const picture = new RingPicture(keys, startedAt, this.maxTokenLifetime * 1000, this.#clock)
     // Two readings may end in another order than they began.
     if (this.#picture === undefined || this.#picture.readAt <= startedAt) this.#picture = picture
-    await this.#sweep(picture)
+    await this.#inTime(() => this.#sweep(picture))
     return picture
   }
 

@@ -1,5 +1,5 @@
 import { type Collection, createSealer, type Json, type Store } from '@portcullis/core'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   createKeyRing,
   createTokenIssuer,
@@ -64,6 +64,20 @@ describe('a key ring', () => {
       expect(keys[0]).toMatchObject({ alg: algorithm, use: 'sig' })
     },
   )
+
+  it('a key that takes longer to make than the store may take to answer is no failure of the store (an RSA key on a busy machine)', async () => {
+    const { subtle } = globalThis.crypto
+    const make = subtle.generateKey.bind(subtle)
+    const slow = vi.spyOn(subtle, 'generateKey').mockImplementation((async (...args: Parameters<typeof make>) => {
+      await new Promise((resolve) => setTimeout(resolve, 700))
+      return make(...args)
+    }) as typeof subtle.generateKey)
+    const ring = ringOf({ timeout: 500 })
+    await ring.load()
+    await ring.rotate()
+    slow.mockRestore()
+    expect(await published(ring)).toHaveLength(2)
+  })
 
   it('shows public members and no others in its JWKS', async () => {
     for (const algorithm of ['ES256', 'RS256', 'EdDSA'] as const) {
