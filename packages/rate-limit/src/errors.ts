@@ -7,6 +7,8 @@ export type RateLimitErrorCode =
   | 'rate_limit.options_invalid'
   | 'rate_limit.key_missing'
   | 'rate_limit.cost_invalid'
+  | 'rate_limit.plan_missing'
+  | 'rate_limit.priority_invalid'
 
 /** An error of this package: what the caller got wrong. That a request is over its limit is a value, not an error. */
 export class RateLimitError extends PortcullisError<RateLimitErrorCode> {}

@@ -1,5 +1,6 @@
 import type { HeaderList } from '@portcullis/core'
 import { serializeItem, serializeList } from 'structured-headers'
+import { RateLimitError } from './errors.ts'
 import type { ScopedPolicy } from './policy.ts'
 import type { RateLimitResult, RateLimitVerdict } from './store.ts'
 
@@ -12,7 +13,7 @@ export interface RateLimitFields {
 /**
  * `RateLimit-Policy` never changes, so it is serialised here, once; of `RateLimit` only the two integers are left for the request.
  */
-export function rateLimitFields(policies: readonly ScopedPolicy[]): RateLimitFields {
+function rateLimitFields(policies: readonly ScopedPolicy[]): RateLimitFields {
   const declared = serializeList(
     policies.map(({ name, quota, window }) => [
       name,
@@ -33,6 +34,44 @@ export function rateLimitFields(policies: readonly ScopedPolicy[]): RateLimitFie
       if (result === undefined || policy === undefined) return [policyLine]
       const line = `${items[i]}${result.remaining};t=${resetSeconds(result, policy, verdict.at)}`
       return [policyLine, ['RateLimit', line]]
+    },
+  }
+}
+
+/** What a limit says in its headers: see `LimitOptions.headers`. */
+export type LimitHeaders = 'ratelimit' | 'legacy' | 'both' | 'none'
+
+/** What writes the headers that were asked for; `undefined`: none. @throws RateLimitError `rate_limit.options_invalid` */
+export function limitFields(policies: readonly ScopedPolicy[], headers: LimitHeaders): RateLimitFields | undefined {
+  // From JavaScript, a word misspelled would be silence.
+  if (!['ratelimit', 'legacy', 'both', 'none'].includes(headers)) {
+    throw new RateLimitError('rate_limit.options_invalid', 'headers is ratelimit, legacy, both or none')
+  }
+  if (headers === 'none' || policies.length === 0) return undefined
+  const legacy = headers === 'ratelimit' ? undefined : legacyFields(policies)
+  const current = headers === 'legacy' ? undefined : rateLimitFields(policies)
+  if (legacy === undefined || current === undefined) return legacy ?? current
+  return { of: (verdict) => [...current.of(verdict), ...legacy.of(verdict)] }
+}
+
+/**
+ * `X-RateLimit-*`, which no document defines, as most APIs send it: of the policy closest to being exhausted, what may be used at once,
+ * what is left of it, and the epoch second at which there is more: on a refusal, at which the request passes. Two limits on one route
+ * can't both be told: the later one is.
+ */
+function legacyFields(policies: readonly ScopedPolicy[]): RateLimitFields {
+  return {
+    of(verdict) {
+      const i = mostConstrained(verdict)
+      const result = verdict.results[i]
+      const policy = policies[i]
+      if (result === undefined || policy === undefined) return []
+      const waits = !result.allowed && result.retryAt !== Number.POSITIVE_INFINITY
+      return [
+        ['X-RateLimit-Limit', String(policy.burst)],
+        ['X-RateLimit-Remaining', String(result.remaining)],
+        ['X-RateLimit-Reset', String(Math.ceil((waits ? result.retryAt : result.resetAt) / 1000))],
+      ]
     },
   }
 }

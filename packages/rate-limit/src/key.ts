@@ -52,6 +52,9 @@ export function byPrincipal(options: ByPrincipalOptions = {}): LimitKey {
   return Object.assign(key, { kind: per === 'subject' ? 'principal' : per })
 }
 
+/** Counts all requests together: for what the whole server can bear. Said in so many words, since by accident it locks everybody out. */
+export const everybody: LimitKey = Object.assign(() => 'everybody', { kind: 'everybody' })
+
 const KEYS: Readonly<Record<'subject' | 'client' | 'tenant', (principal: Principal) => string | undefined>> = {
   // The length makes it unambiguous: a tenant may hold any character, so may a subject.
   subject: ({ kind, tenant, subject }) => `${kind}:${tenant === undefined ? '' : `${tenant.length}:${tenant}`}:${subject}`,

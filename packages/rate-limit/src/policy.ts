@@ -39,9 +39,7 @@ const LONGEST_WINDOW = 366 * 86_400
  * @throws RateLimitError `rate_limit.policy_invalid`, `rate_limit.options_invalid` for a malformed limiter name
  */
 export function scopePolicies(limiter: string, policies: readonly Policy[], together?: string): readonly ScopedPolicy[] {
-  if (!limiter.split(':').every((part) => NAME.test(part))) {
-    throw new RateLimitError('rate_limit.options_invalid', 'a limiter name is 1 to 64 of A-Z a-z 0-9 . _ -')
-  }
+  checkLimiterName(limiter)
   if (policies.length === 0) throw invalid('(none)', 'a limiter needs at least one policy')
   const names = new Set<string>()
   return Object.freeze(
@@ -63,6 +61,12 @@ export function scopePolicies(limiter: string, policies: readonly Policy[], toge
       })
     }),
   )
+}
+
+/** @throws RateLimitError `rate_limit.options_invalid` */
+export function checkLimiterName(limiter: string): string {
+  if (typeof limiter === 'string' && limiter.split(':').every((part) => NAME.test(part))) return limiter
+  throw new RateLimitError('rate_limit.options_invalid', 'a limiter name is 1 to 64 of A-Z a-z 0-9 . _ -')
 }
 
 function isUnits(value: number): boolean {
