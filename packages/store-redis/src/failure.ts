@@ -53,6 +53,16 @@ export function isScriptUnknown(error: unknown): boolean {
   return textOf(error).startsWith('NOSCRIPT')
 }
 
+/**
+ * An error that a script met, and gave as an answer: what a client would have made of it. Redis 6.2 says first where that was:
+ * `@user_script: 3: -OOM …`.
+ */
+export function replyError(text: string): Error {
+  const error = new Error(text.replace(/^@\S+ \d+: -?/, '').trim())
+  error.name = 'ReplyError'
+  return error
+}
+
 function kindOf(cause: unknown): Kind {
   const text = textOf(cause)
   // ioredis: the connection is not there, and no queue is kept for it.

@@ -88,6 +88,11 @@ export class RedisLink {
       )
   }
 
+  /** Whether calls to the node of this key are refused at the moment, but for one now and then that tries. */
+  isDown(key: string): boolean {
+    return this.#lane(key).breaker.open
+  }
+
   /** Sends one command. */
   send(call: Call, command: string, ...args: string[]): Promise<unknown> {
     return this.run(call, (client) => client.call(command, ...args))

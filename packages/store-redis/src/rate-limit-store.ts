@@ -12,10 +12,10 @@ import {
 } from '@portcullis/rate-limit/store'
 import { checkClient, type RedisClient } from './client.ts'
 import { RedisStoreError } from './errors.ts'
-import { linkTo, type RedisLink } from './link.ts'
+import { linkTo } from './link.ts'
 import { backendName, keyPrefix, within } from './options.ts'
-import { ADJUST, CONSUME } from './rate-limit-script.ts'
-import type { Script } from './script.ts'
+import { Batch } from './rate-limit-batch.ts'
+import { remembering } from './recent.ts'
 
 /** Options of {@link createRedisRateLimitStore}. */
 export interface RedisRateLimitStoreOptions {
@@ -48,6 +48,9 @@ export function createRedisRateLimitStore(options: RedisRateLimitStoreOptions): 
   return new RedisRateLimitStore(options)
 }
 
+/** Keys whose digests are remembered: some 3 MB. */
+const RECENT_KEYS = 10_000
+
 /** What is known of an array of policies. */
 interface Plan {
   readonly gcras: readonly Gcra[]
@@ -56,7 +59,7 @@ interface Plan {
 }
 
 class RedisRateLimitStore implements RateLimitStore {
-  readonly #link: RedisLink
+  readonly #batch: Batch
   readonly #digest: (key: string) => string
   readonly #prefix: string
   readonly #clock: Clock | undefined
@@ -66,48 +69,54 @@ class RedisRateLimitStore implements RateLimitStore {
   constructor(options: RedisRateLimitStoreOptions) {
     const client = checkClient(options.client)
     this.#prefix = `${keyPrefix(options.prefix)}:limit:`
-    this.#digest = keyDigest(options.secret)
+    // An HMAC takes as long as everything else that a check costs this process.
+    this.#digest = remembering(RECENT_KEYS, keyDigest(options.secret))
     this.#clock = options.clock
     const timeout = within('timeout', options.timeout ?? 250, { min: 1, max: 60_000 })
-    this.#link = linkTo(client, timeout, backendName(options.name), options.clock ?? systemClock)
+    this.#batch = new Batch(linkTo(client, timeout, backendName(options.name), options.clock ?? systemClock))
   }
 
   declare(policies: readonly ScopedPolicy[]): void {
     this.#plan(policies)
   }
 
-  async consume(keys: readonly string[], policies: readonly ScopedPolicy[], cost: number): Promise<RateLimitVerdict> {
-    checkCost(cost)
-    const plan = this.#plan(policies)
-    const reply = await this.#run(CONSUME, this.#keys(keys, policies, plan), cost, plan)
-    const [, at = 0, ...leads] = numbersIn(reply, policies.length + 2)
-    const found = policies.map((policy, n) => ({ policy, gcra: member(plan.gcras, n), lead: member(leads, n) }))
-    return verdictOf(found, at, cost)
+  consume(keys: readonly string[], policies: readonly ScopedPolicy[], cost: number): Promise<RateLimitVerdict> {
+    return new Promise((resolve, reject) => {
+      checkCost(cost)
+      const plan = this.#plan(policies)
+      const { gcras } = plan
+      const done = (at: number, leads: readonly number[]): void => {
+        const found = policies.map((policy, n) => ({ policy, gcra: member(gcras, n), lead: member(leads, n) }))
+        resolve(verdictOf(found, at, cost))
+      }
+      const buckets = this.#keys(keys, policies, plan)
+      this.#batch.add({ kind: 'consume', keys: buckets, gcras, units: cost, now: this.#now(), done, failed: reject })
+    })
   }
 
-  async adjust(
-    keys: readonly string[],
-    policies: readonly ScopedPolicy[],
-    units: number,
-    reserved?: RateLimitVerdict,
-  ): Promise<void> {
-    checkCost(Math.abs(units))
-    const plan = this.#plan(policies)
-    const buckets = this.#keys(keys, policies, plan)
-    if (units !== 0) await this.#run(ADJUST, buckets, units, plan, reserved)
+  adjust(keys: readonly string[], policies: readonly ScopedPolicy[], units: number, reserved?: RateLimitVerdict): Promise<void> {
+    return new Promise((resolve, reject) => {
+      checkCost(Math.abs(units))
+      const plan = this.#plan(policies)
+      const { gcras } = plan
+      const buckets = this.#keys(keys, policies, plan)
+      if (units === 0) return resolve()
+      const back = buckets.map((_, n) => finite(reserved?.results[n]?.resetAt))
+      this.#batch.add({
+        kind: 'adjust',
+        keys: buckets,
+        gcras,
+        units,
+        back,
+        now: this.#now(),
+        done: () => resolve(),
+        failed: reject,
+      })
+    })
   }
 
-  // Not repeated when its answer was lost: it may have been charged.
-  #run(script: Script, keys: readonly string[], units: number, { gcras }: Plan, reserved?: RateLimitVerdict): Promise<unknown> {
-    const now = this.#clock === undefined ? '' : String(Math.floor(this.#clock.now()))
-    const numbers = gcras.flatMap(({ scale, increment, tolerance }, n) => [
-      String(scale),
-      String(increment),
-      String(tolerance),
-      String(reserved?.results[n]?.resetAt ?? ''),
-    ])
-    const call = { key: member(keys, 0), repeatable: false, wrote }
-    return this.#link.run(call, (client) => script.call(client, keys, [now, String(units), ...numbers]))
+  #now(): string {
+    return this.#clock === undefined ? '' : String(Math.floor(this.#clock.now()))
   }
 
   #keys(keys: readonly string[], policies: readonly ScopedPolicy[], { together }: Plan): readonly string[] {
@@ -116,7 +125,11 @@ class RedisRateLimitStore implements RateLimitStore {
     if (together === undefined && digests.some((digest) => digest !== tag)) {
       throw apart('policies of one check that have different keys must be scoped together')
     }
-    return policies.map(({ scope }, n) => `${this.#prefix}{${tag}}${scope}:${member(digests, n)}`)
+    return policies.map(({ scope }, n) => {
+      const digest = member(digests, n)
+      // Said once: keys are most of what is sent, and of what is kept.
+      return `${this.#prefix}{${tag}}${scope}:${digest === tag ? '' : digest}`
+    })
   }
 
   #plan(policies: readonly ScopedPolicy[]): Plan {
@@ -137,21 +150,13 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 }
 
-function wrote(reply: unknown): boolean {
-  return Array.isArray(reply) && Number(reply[0]) > 0
+/** JSON has no other number. */
+function finite(time = -1): number {
+  return Number.isFinite(time) ? time : -1
 }
 
 function apart(message: string): RedisStoreError {
   return new RedisStoreError('store_redis.keys_apart', message)
-}
-
-/** @throws RedisStoreError `store_redis.reply_invalid` */
-function numbersIn(reply: unknown, length: number): readonly number[] {
-  const numbers = Array.isArray(reply) ? reply.map(Number) : []
-  if (numbers.length !== length || !numbers.every(Number.isFinite)) {
-    throw new RedisStoreError('store_redis.reply_invalid', 'a script did not answer a number for each bucket')
-  }
-  return numbers
 }
 
 function member<T>(list: readonly T[], n: number): T {
