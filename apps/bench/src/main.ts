@@ -3,6 +3,7 @@ import { BenchError } from './errors.ts'
 import { jsonLines, type Outcome, table } from './report.ts'
 import { coreDecide } from './rows/core-decide.ts'
 import { limitMemory } from './rows/limit-memory.ts'
+import { limitRedis } from './rows/limit-redis.ts'
 import { passwordStorm } from './rows/password-storm.ts'
 import { passwordTiming } from './rows/password-timing.ts'
 import { rbacCheck } from './rows/rbac-check.ts'
@@ -17,6 +18,7 @@ const benches = [
   rbacRecord,
   rbacBind,
   limitMemory,
+  limitRedis,
   ...tokensVerify,
   tokensVerifyCached,
   ...tokensSign,
