@@ -10,7 +10,7 @@ import {
   problem,
   type RoutePolicy,
 } from '@portcullis/core'
-import type { HandlerAnswer, RoutePart } from './adapter-subject.ts'
+import type { HandlerAnswer, MiddlewarePart, RoutePart } from './adapter-subject.ts'
 
 // Words from which the suite's applications are put together.
 
@@ -25,6 +25,11 @@ export function route(over: Partial<RoutePart> = {}): RoutePart {
 /** A route that declares nothing. */
 export function bare(over: Partial<RoutePart> = {}): RoutePart {
   return route({ ...over, policy: undefined })
+}
+
+/** Middleware `serveFiles` that answers everything with `served`, unless it is told otherwise. */
+export function middleware(over: Partial<MiddlewarePart> = {}): MiddlewarePart {
+  return { kind: 'middleware', name: 'serveFiles', handler: () => ({ body: 'served' }), ...over }
 }
 
 /** An endpoint at `POST /endpoint` unless it is told otherwise. */

@@ -1,7 +1,9 @@
 import {
+  type CoverageOptions,
   type EndpointRoute,
   type Guard,
   type HeaderList,
+  type OpaqueHandler,
   type Principal,
   type RouteInfo,
   type RoutePolicy,
@@ -24,15 +26,25 @@ export interface AppDescription {
 }
 
 /** Something that is installed in an application or a router. */
-export type Part = RoutePart | NestedPart | MountPart | HeadersPart | ParserPart | DrainPart
+export type Part =
+  | RoutePart
+  | NestedPart
+  | AppPart
+  | MountPart
+  | MiddlewarePart
+  | GuardPart
+  | HeadersPart
+  | ParserPart
+  | DrainPart
+  | OverridePart
 
 /** A route of the application. */
 export interface RoutePart {
   readonly kind: 'route'
   /** Upper case; `ALL`: the framework's way to answer every method. */
   readonly method: string
-  /** Literal segments and `:name`. */
-  readonly path: string
+  /** Literal segments and `:name`; a RegExp only where {@link AdapterUnderTest.regExpPaths} says so. */
+  readonly path: RoutePath | readonly RoutePath[]
   /** Asked before the policy. */
   readonly guards?: readonly Guard[]
   /** `undefined`: the route declares none, and has no guard. */
@@ -42,11 +54,47 @@ export interface RoutePart {
   handler(request: HandlerRequest): HandlerAnswer | Promise<HandlerAnswer>
 }
 
+/** A path of a route. */
+export type RoutePath = string | RegExp
+
 /** A router (Fastify: a plugin) under a prefix. */
 export interface NestedPart {
   readonly kind: 'nested'
   readonly prefix: string
   readonly parts: readonly Part[]
+}
+
+/** An application that is mounted in another one, by the framework's usual means (Fastify: a plugin). */
+export interface AppPart {
+  readonly kind: 'app'
+  readonly prefix: string
+  readonly parts: readonly Part[]
+}
+
+/** Middleware (Fastify: an `onRequest` hook) that may answer without being a route. */
+export interface MiddlewarePart {
+  readonly kind: 'middleware'
+  /** What the function is called; empty: it has no name. */
+  readonly name: string
+  /** Where the framework gives middleware a path, only there. */
+  readonly path?: string
+  /** A guard stands before it, on the same path or in the same list. */
+  readonly guards?: readonly Guard[]
+  readonly policy?: RoutePolicy
+  /** `undefined`: it goes on. */
+  handler(request: HandlerRequest): HandlerAnswer | undefined
+}
+
+/** The adapter's guard as middleware (Fastify: as an `onRequest` hook), of the application or of a router. */
+export interface GuardPart {
+  readonly kind: 'guard'
+  readonly guards?: readonly Guard[]
+  readonly policy: RoutePolicy
+}
+
+/** Middleware (Fastify: a hook) that takes the method from `X-HTTP-Method-Override`, as method-override does. */
+export interface OverridePart {
+  readonly kind: 'override'
 }
 
 /** Endpoints, given to the adapter's `mount`. */
@@ -94,7 +142,10 @@ export interface RunningApp {
   /** On 127.0.0.1. */
   readonly port: number
   routes(): readonly RouteInfo[]
-  assertCovered(): void | Promise<void>
+  opaque(): readonly OpaqueHandler[]
+  assertCovered(options?: CoverageOptions): void | Promise<void>
+  /** Adds something now, while it listens: to the router that has the last routes, where it is a route. */
+  add(part: Part): void | Promise<void>
   close(): Promise<void>
 }
 
@@ -108,6 +159,10 @@ export interface AdapterUnderTest {
   readonly routerSettings: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Whether body parsers of the application run for mounted endpoints. */
   readonly parsersReachEndpoints: boolean
+  /** Whether a route's path may be a RegExp. */
+  readonly regExpPaths: boolean
+  /** Whether a guard that is middleware holds for what belongs to the same plugin, and not for what lies under a path. */
+  readonly middlewareBelongsToRoutes: boolean
 }
 
 /** One row of the suite. */

@@ -39,6 +39,7 @@ export { defineEvent, EVENTS_CHANNEL, type EventContext, type EventType, type Se
 export { correlationId, facts, principalOf } from './facts.ts'
 export { type MergedHeaders, mergeHeaders } from './headers.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts'
+export type { CoverageOptions, OpaqueHandler } from './opaque.ts'
 export {
   type AuthenticatedOptions,
   authenticated,

@@ -4,6 +4,7 @@ import type { RouteInfo } from './endpoint.ts'
 import { CoreError } from './errors.ts'
 import { locate } from './locate.ts'
 import { endpointOf, policyOf } from './marks.ts'
+import { assertAcknowledged, type CoverageOptions, describeHandlers, type FoundHandler } from './opaque.ts'
 
 /** One method of one route, as an adapter finds it in its framework. */
 export interface FoundRoute {
@@ -16,6 +17,15 @@ export interface FoundRoute {
   readonly flaw?: string | undefined
   /** The name of a body parser that runs before it. */
   readonly bodyParser?: string | undefined
+}
+
+/** What an adapter finds in an application. */
+export interface FoundApplication {
+  readonly routes: readonly FoundRoute[]
+  /** What may answer and is no route; guards, entrances, body parsers and what stands behind a guard are not among them. */
+  readonly handlers: readonly FoundHandler[]
+  /** Closes the application: nothing comes late. */
+  seal(): void
 }
 
 /**
@@ -39,12 +49,14 @@ export function describeRoutes(found: readonly FoundRoute[], everyMethod: readon
 }
 
 /**
- * Refuses an application whose routes are not all covered.
- * @throws CoreError `core.entrance_missing`, `core.routes_uncovered`, `core.endpoint_needs_raw_body`
+ * Refuses an application in which something may answer that no rule stands behind, and closes one that it accepts.
+ * @throws CoreError `core.entrance_missing`, `core.routes_uncovered`, `core.handlers_opaque`, `core.acknowledgement_stale`,
+ *   `core.endpoint_needs_raw_body`
  */
 export function assertAllCovered(
   entranceIsFirst: boolean,
-  found: readonly FoundRoute[],
+  found: FoundApplication,
+  options: CoverageOptions = {},
   everyMethod: readonly string[] = METHODS,
 ): void {
   if (!entranceIsFirst) {
@@ -53,8 +65,9 @@ export function assertAllCovered(
       'portcullis() is not the first thing in the application: install it before all else',
     )
   }
-  assertRoutesCovered(describeRoutes(found, everyMethod))
-  for (const { method, pattern, stack, bodyParser } of found) {
+  assertRoutesCovered(describeRoutes(found.routes, everyMethod))
+  assertAcknowledged(describeHandlers(found.handlers), options)
+  for (const { method, pattern, stack, bodyParser } of found.routes) {
     if (bodyParser !== undefined && stack.some((step) => endpointOf(step)?.rawBody)) {
       throw new CoreError(
         'core.endpoint_needs_raw_body',
@@ -62,6 +75,7 @@ export function assertAllCovered(
       )
     }
   }
+  found.seal()
 }
 
 /** Routes of one pattern that run the same functions stand together, in the order of the first. */

@@ -1,14 +1,19 @@
-import type { RouteInfo } from '@portcullis/core'
-import { assertAllCovered, describeRoutes, isEntrance } from '@portcullis/core/node'
+import type { CoverageOptions, OpaqueHandler, RouteInfo } from '@portcullis/core'
+import { assertAllCovered, describeHandlers, describeRoutes } from '@portcullis/core/node'
 import type { Application, Request } from 'express'
-import { findRoutes, firstOf } from './stack.ts'
+import { findAll } from './stack.ts'
 
 /**
- * Every route of an application, those of nested routers included. An application that is mounted inside another one can't be
- * looked into, and is listed as a route without a rule.
+ * Every route of an application, those of nested routers and mounted applications included, and middleware that stands behind a guard
+ * of the same path: `app.use('/files', guard([], open('files')), express.static('public'))` is `* /files/*`.
  */
 export function routes(app: Application): RouteInfo[] {
-  return describeRoutes(findRoutes(app))
+  return describeRoutes(findAll(app).routes)
+}
+
+/** Middleware that may answer and has no rule: what {@link assertCovered} wants acknowledged. */
+export function opaque(app: Application): OpaqueHandler[] {
+  return describeHandlers(findAll(app).handlers)
 }
 
 const patterns = new WeakMap<object, readonly string[]>()
@@ -18,22 +23,27 @@ export function patternOf(req: Request): string {
   const route = req.route as { path: unknown } | undefined
   if (route === undefined) return '*'
   const all = patterns.get(route) ?? learn(req.app, route)
-  // A router mounted twice, or a list of paths: where the prefix is literal, it says which.
-  return all.find((pattern) => pattern === `${req.baseUrl}${route.path}`) ?? (all.join(' | ') || String(route.path))
+  // A router mounted twice, or a list of paths: where what was sent is the pattern letter by letter, it says which.
+  const exact = all.find((pattern) => pattern === `${req.baseUrl}${route.path}` || pattern === `${req.baseUrl}${req.path}`)
+  return exact ?? (all.join(' | ') || String(route.path))
 }
 
 function learn(app: Application, route: object): readonly string[] {
-  const found = findRoutes(app).filter((one) => one.route === route)
-  const all = [...new Set(found.map(({ pattern }) => `${app.path()}${pattern}`))]
+  let root = app as Application & { parent?: Application }
+  while (root.parent !== undefined) root = root.parent
+  const found = findAll(root).routes.filter((one) => one.route === route)
+  const all = [...new Set(found.map(({ pattern }) => pattern))]
   patterns.set(route, all)
   return all
 }
 
 /**
- * Refuses to start an application that has a route without a rule. Call it after the last route, before `listen`.
- * @throws CoreError `core.entrance_missing`, `core.routes_uncovered` (names every such route, with file and line where they are
- *   known), `core.endpoint_needs_raw_body`
+ * Refuses to start an application in which something may answer that no rule stands behind. Call it after the last route, before
+ * `listen`: what is added afterwards is refused with `core.application_sealed`, where it is added.
+ * @throws CoreError `core.entrance_missing`, `core.routes_uncovered` and `core.handlers_opaque` (they name every such route and
+ *   handler, with file and line where they are known), `core.acknowledgement_stale`, `core.endpoint_needs_raw_body`
  */
-export function assertCovered(app: Application): void {
-  assertAllCovered(isEntrance(firstOf(app)), findRoutes(app))
+export function assertCovered(app: Application, options: CoverageOptions = {}): void {
+  const found = findAll(app)
+  assertAllCovered(found.entranceIsFirst, found, options)
 }

@@ -6,17 +6,21 @@ import {
   type AppDescription,
   adapterSuite,
   type HandlerAnswer,
+  type HandlerRequest,
+  type MiddlewarePart,
   type Part,
   type RoutePart,
   type RunningApp,
 } from '@portcullis/conformance/adapter'
-import express, { type RequestHandler, type Response, Router, type RouterOptions } from 'express'
-import { assertCovered, facts, guard, mount, portcullis, principalOf, routes } from '../src/index.ts'
+import express, { type Request, type RequestHandler, type Response, Router, type RouterOptions } from 'express'
+import { assertCovered, facts, guard, mount, opaque, portcullis, principalOf, routes } from '../src/index.ts'
 
 adapterSuite({
   name: 'Express',
   start,
   parsersReachEndpoints: true,
+  regExpPaths: true,
+  middlewareBelongsToRoutes: false,
   routerSettings: {
     defaults: {},
     'case sensitive': { caseSensitive: true },
@@ -26,10 +30,7 @@ adapterSuite({
 })
 
 async function start({ entrance = {}, before = [], parts, router = {} }: AppDescription): Promise<RunningApp> {
-  const app = express()
-  app.set('env', 'test') // no stack traces on the console
-  app.set('case sensitive routing', router['caseSensitive'])
-  app.set('strict routing', router['strict'])
+  const app = application(router)
   build(app, before, router)
   if (entrance) app.use(portcullis(entrance))
   build(app, parts, router)
@@ -38,9 +39,19 @@ async function start({ entrance = {}, before = [], parts, router = {} }: AppDesc
   return {
     port: (server.address() as AddressInfo).port,
     routes: () => routes(app),
-    assertCovered: () => assertCovered(app),
+    opaque: () => opaque(app),
+    assertCovered: (options) => assertCovered(app, options),
+    add: (part) => build(app, [part], router),
     close: () => new Promise((done) => server.close(() => done())),
   }
+}
+
+function application(settings: RouterOptions): express.Application {
+  const app = express()
+  app.set('env', 'test') // no stack traces on the console
+  app.set('case sensitive routing', settings.caseSensitive)
+  app.set('strict routing', settings.strict)
+  return app
 }
 
 function build(into: Router, parts: readonly Part[], settings: RouterOptions): void {
@@ -52,6 +63,17 @@ function build(into: Router, parts: readonly Part[], settings: RouterOptions): v
       const nested = Router(settings)
       build(nested, part.parts, settings)
       into.use(part.prefix, nested)
+    } else if (part.kind === 'app') {
+      const mounted = application(settings)
+      build(mounted, part.parts, settings)
+      into.use(part.prefix, mounted)
+    } else if (part.kind === 'guard') into.use(guard(part.guards ?? [], part.policy))
+    else if (part.kind === 'middleware') addMiddleware(into, part)
+    else if (part.kind === 'override') {
+      into.use(function methodOverride(req, _res, next) {
+        req.method = (req.get('X-HTTP-Method-Override') ?? req.method).toUpperCase()
+        next()
+      })
     } else if (part.kind === 'headers') {
       into.use((_req, res, next) => {
         for (const [name, value] of part.headers) res.set(name, value)
@@ -66,13 +88,27 @@ function build(into: Router, parts: readonly Part[], settings: RouterOptions): v
   }
 }
 
+function addMiddleware(into: Router, { name, path = '/', guards = [], policy, handler }: MiddlewarePart): void {
+  const answers: RequestHandler = (req, res, next) => {
+    const answer = handler(requestOf(req))
+    if (answer === undefined) next()
+    else void send(res, answer)
+  }
+  Object.defineProperty(answers, 'name', { value: name })
+  into.use(path, ...(policy ? [guard(guards, policy)] : []), answers)
+}
+
+function requestOf(req: Request): HandlerRequest {
+  return { facts: (of) => facts(req, of), principal: () => principalOf(req) }
+}
+
 function addRoute(into: Router, { method, path, guards = [], policy, guardIsLate, handler }: RoutePart): void {
   const early: RequestHandler[] = guardIsLate ? [(_req, _res, next) => next()] : []
   const enforce = policy ? [guard(guards, policy)] : []
   const handle: RequestHandler = async (req, res) => {
-    await send(res, await handler({ facts: (of) => facts(req, of), principal: () => principalOf(req) }))
+    await send(res, await handler(requestOf(req)))
   }
-  into[method.toLowerCase() as 'get'](path, ...early, ...enforce, handle)
+  into[method.toLowerCase() as 'get'](path as string, ...early, ...enforce, handle)
 }
 
 async function send(res: Response, { status = 200, headers = [], body = '' }: HandlerAnswer): Promise<void> {

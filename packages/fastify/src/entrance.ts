@@ -1,9 +1,9 @@
 import { CoreError } from '@portcullis/core'
-import { applyThen, createEntrance, type EntranceOptions } from '@portcullis/core/node'
-import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
+import { applyThen, createEntrance, type EntranceOptions, markEntrance } from '@portcullis/core/node'
+import type { FastifyInstance, FastifyPluginCallback, onRequestHookHandler } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { response } from './response-port.ts'
-import { collectRoutes } from './stack.ts'
+import { collectRoutes, internal } from './stack.ts'
 
 /**
  * The first plugin of an application, and awaited: `await app.register(portcullis())`. It resolves the client behind trusted
@@ -12,6 +12,10 @@ import { collectRoutes } from './stack.ts'
  */
 export function portcullis(options: EntranceOptions = {}): FastifyPluginCallback {
   const entrance = createEntrance(options)
+  const enter = markEntrance<onRequestHookHandler>((request, reply, next) => {
+    const view = entrance.enter(request.raw, reply.raw)
+    applyThen(view, entrance.decide(view), response, reply, next)
+  })
   return fastifyPlugin(
     (app, _options, done) => {
       if (isLate(app)) {
@@ -19,10 +23,7 @@ export function portcullis(options: EntranceOptions = {}): FastifyPluginCallback
         return
       }
       collectRoutes(app)
-      app.addHook('onRequest', (request, reply, next) => {
-        const view = entrance.enter(request.raw, reply.raw)
-        applyThen(view, entrance.decide(view), response, reply, next)
-      })
+      app.addHook('onRequest', enter)
       done()
     },
     { fastify: '5.x', name: '@portcullis/fastify' },
@@ -31,7 +32,6 @@ export function portcullis(options: EntranceOptions = {}): FastifyPluginCallback
 
 /** A route that is there already fired no `onRoute`; a hook that is there already would run before the entrance. */
 function isLate(app: FastifyInstance): boolean {
-  const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.hooks')
-  const hooks = key && (app as unknown as Record<symbol, { readonly onRequest?: readonly unknown[] }>)[key]
-  return app.printRoutes() !== '(empty tree)' || (hooks?.onRequest?.length ?? 0) > 0
+  const hooks = internal<{ readonly onRequest: readonly unknown[] }>(app, 'fastify.hooks')
+  return app.printRoutes() !== '(empty tree)' || (hooks?.onRequest.length ?? 0) > 0
 }

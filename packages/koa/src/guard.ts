@@ -2,6 +2,7 @@ import { decide, type Guard, type RoutePolicy } from '@portcullis/core'
 import { markPolicy, viewOf } from '@portcullis/core/node'
 import type { Middleware } from 'koa'
 import { proceed } from './response-port.ts'
+import { patternOf } from './routes.ts'
 
 /**
  * Enforces a policy on one route. It comes first among the route's middleware; the guards run before the policy.
@@ -10,11 +11,11 @@ import { proceed } from './response-port.ts'
  * @example router.get('/invoices/:id', guard([bearer], permit('invoice:read')), handler)
  */
 export function guard(guards: readonly Guard[], policy: RoutePolicy): Middleware {
-  return markPolicy<Middleware>((ctx, next) => {
+  const enforce: Middleware = (ctx, next) => {
     const view = viewOf(ctx.req)
-    // The router sets `routerPath` for each layer right before that layer's functions: here it is this route's own.
-    view.route = { pattern: String(ctx['routerPath'] ?? '*'), policy }
+    view.route = { pattern: patternOf(ctx, enforce), policy }
     view.parsedBody = () => (ctx.request as { body?: unknown }).body
     return proceed(view, decide(view, guards, policy), ctx, next)
-  }, policy)
+  }
+  return markPolicy(enforce, policy)
 }

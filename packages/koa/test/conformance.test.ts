@@ -6,30 +6,36 @@ import {
   type AppDescription,
   adapterSuite,
   type HandlerAnswer,
+  type HandlerRequest,
+  type MiddlewarePart,
   type Part,
   type RoutePart,
   type RunningApp,
 } from '@portcullis/conformance/adapter'
 import Koa, { type Context, type Middleware } from 'koa'
-import { assertCovered, facts, guard, mount, portcullis, principalOf, routes } from '../src/index.ts'
+import mountAt from 'koa-mount'
+import { assertCovered, facts, guard, mount, opaque, portcullis, principalOf, routes } from '../src/index.ts'
 
 adapterSuite({
   name: 'Koa',
   start,
   parsersReachEndpoints: true,
+  regExpPaths: true,
+  middlewareBelongsToRoutes: false,
   routerSettings: {
     defaults: {},
     sensitive: { sensitive: true },
     strict: { strict: true },
     exclusive: { exclusive: true },
     'exclusive by specificity': { exclusive: 'specificity' },
+    'sensitive, strict, exclusive': { sensitive: true, strict: true, exclusive: true },
   },
 })
 
 async function start({ entrance = {}, before = [], parts, router: settings = {} }: AppDescription): Promise<RunningApp> {
   const app = new Koa()
   app.on('error', () => {}) // no stack traces on the console
-  const early = before.filter(({ kind }) => kind !== 'route').map(middlewareOf)
+  const early = before.filter(({ kind }) => kind !== 'route').map((part) => middlewareOf(part, settings))
   for (const each of early) app.use(each)
   const earlyRouter = new Router()
   build(
@@ -39,9 +45,24 @@ async function start({ entrance = {}, before = [], parts, router: settings = {} 
   )
   if (earlyRouter.stack.length > 0) app.use(earlyRouter.routes())
   if (entrance) app.use(portcullis(entrance))
-  // What is no route comes before a router as middleware of the application, in an order of its own.
+  const add = assembler(app, settings)
+  for (const part of parts) add(part)
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    routes: () => routes(app),
+    opaque: () => opaque(app),
+    assertCovered: (options) => assertCovered(app, options),
+    add,
+    close: () => new Promise((done) => server.close(() => done())),
+  }
+}
+
+/** What is no route comes before a router as middleware of the application, in an order of its own. */
+function assembler(app: Koa, settings: RouterOptions): (part: Part) => void {
   let router: Router | undefined
-  for (const part of parts) {
+  return (part) => {
     if (part.kind === 'route' || part.kind === 'nested') {
       if (router === undefined) {
         router = new Router(settings)
@@ -50,16 +71,8 @@ async function start({ entrance = {}, before = [], parts, router: settings = {} 
       build(router, [part], settings)
     } else {
       router = undefined
-      app.use(middlewareOf(part))
+      app.use(middlewareOf(part, settings))
     }
-  }
-  const server = app.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    routes: () => routes(app),
-    assertCovered: () => assertCovered(app),
-    close: () => new Promise((done) => server.close(() => done())),
   }
 }
 
@@ -70,11 +83,25 @@ function build(into: Router, parts: readonly Part[], settings: RouterOptions): v
       const nested = new Router(settings)
       build(nested, part.parts, settings)
       into.use(part.prefix, nested.routes())
-    } else into.use(middlewareOf(part))
+    } else into.use(middlewareOf(part, settings))
   }
 }
 
-function middlewareOf(part: Part): Middleware {
+function middlewareOf(part: Part, settings: RouterOptions): Middleware {
+  if (part.kind === 'app') {
+    const inner = new Koa()
+    const add = assembler(inner, settings)
+    for (const each of part.parts) add(each)
+    return mountAt(part.prefix, inner)
+  }
+  if (part.kind === 'guard') return guard(part.guards ?? [], part.policy)
+  if (part.kind === 'middleware') return answering(part)
+  if (part.kind === 'override') {
+    return function methodOverride(ctx, next) {
+      ctx.method = (ctx.get('X-HTTP-Method-Override') || ctx.method).toUpperCase()
+      return next()
+    }
+  }
   if (part.kind === 'mount') return mount(part.endpoints) as Middleware
   if (part.kind === 'parser') return bodyParser
   if (part.kind === 'headers') {
@@ -87,6 +114,26 @@ function middlewareOf(part: Part): Middleware {
     for await (const _ of ctx.req);
     return next()
   }
+}
+
+function answering({ name, path, guards = [], policy, handler }: MiddlewarePart): Middleware {
+  const answers: Middleware = (ctx, next) => {
+    const answer = handler(requestOf(ctx))
+    if (answer === undefined) return next()
+    return send(ctx, answer)
+  }
+  Object.defineProperty(answers, 'name', { value: name })
+  const all = policy ? compose([guard(guards, policy), answers]) : answers
+  return path === undefined || policy === undefined ? all : mountAt(path, all)
+}
+
+/** koa-compose, as Koa has it. */
+function compose(list: Middleware[]): Middleware {
+  return (new Koa() as unknown as { compose(list: Middleware[]): Middleware }).compose(list)
+}
+
+function requestOf(ctx: Context): HandlerRequest {
+  return { facts: (of) => facts(ctx, of), principal: () => principalOf(ctx) }
 }
 
 /** What koa-bodyparser does, and by its name: what it can't parse it leaves as `{}`. */
@@ -109,9 +156,9 @@ function addRoute(into: Router, { method, path, guards = [], policy, guardIsLate
   const early: Middleware[] = guardIsLate ? [(_ctx, next) => next()] : []
   const enforce = policy ? [guard(guards, policy)] : []
   const handle: Middleware = async (ctx) => {
-    send(ctx, await handler({ facts: (of) => facts(ctx, of), principal: () => principalOf(ctx) }))
+    send(ctx, await handler(requestOf(ctx)))
   }
-  into[method.toLowerCase() as 'get'](path, ...early, ...enforce, handle)
+  into[method.toLowerCase() as 'get'](path as string, ...early, ...enforce, handle)
 }
 
 function send(ctx: Context, { status = 200, headers = [], body = '' }: HandlerAnswer): void {

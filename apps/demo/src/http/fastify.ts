@@ -1,6 +1,6 @@
 import { answer, viewOf } from '@portcullis/core/node'
 import { assertCovered, guard, mount, portcullis, problem, type Reply, routes } from '@portcullis/fastify'
-import fastify, { type FastifyReply } from 'fastify'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Application, Assembled } from './application.ts'
 import { failure } from './failure.ts'
 
@@ -23,10 +23,14 @@ export async function onFastify({ entrance, api, endpoints }: Application): Prom
       },
     })
   }
-  app.setNotFoundHandler((_request, reply) => send(reply, problem({ status: 404 })))
+  app.setNotFoundHandler(notFound)
   app.setErrorHandler((error, _request, reply) => send(reply, failure(error)))
-  await assertCovered(app)
+  await assertCovered(app, { opaque: ['notFound'] })
   return { listener: (req, res) => app.routing(req, res), routes: routes(app), close: () => app.close() }
+}
+
+function notFound(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return send(reply, problem({ status: 404 }))
 }
 
 function send(reply: FastifyReply, { status, headers = [], body }: Reply): FastifyReply {

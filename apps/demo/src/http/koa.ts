@@ -1,7 +1,7 @@
 import Router from '@koa/router'
 import { answer, viewOf } from '@portcullis/core/node'
 import { assertCovered, guard, mount, portcullis, problem, type Reply, routes } from '@portcullis/koa'
-import Koa, { type Context } from 'koa'
+import Koa, { type Context, type Next } from 'koa'
 import type { Application, Assembled } from './application.ts'
 import { failure } from './failure.ts'
 
@@ -9,14 +9,7 @@ import { failure } from './failure.ts'
 export async function onKoa({ entrance, api, endpoints }: Application): Promise<Assembled> {
   const app = new Koa()
   app.use(portcullis(entrance))
-  app.use(async (ctx, next) => {
-    try {
-      await next()
-      if (ctx.status === 404 && ctx.body == null) send(ctx, problem({ status: 404 }))
-    } catch (error) {
-      send(ctx, failure(error))
-    }
-  })
+  app.use(problems)
   app.use(mount(endpoints))
   const router = new Router()
   for (const { method, path, guards, policy, handle } of api) {
@@ -33,8 +26,18 @@ export async function onKoa({ entrance, api, endpoints }: Application): Promise<
     )
   }
   app.use(router.routes())
-  assertCovered(app)
+  assertCovered(app, { opaque: ['problems'] })
   return { listener: app.callback(), routes: routes(app), close: async () => {} }
+}
+
+/** What is not found, and what fails, is answered as a problem. */
+async function problems(ctx: Context, next: Next): Promise<void> {
+  try {
+    await next()
+    if (ctx.status === 404 && ctx.body == null) send(ctx, problem({ status: 404 }))
+  } catch (error) {
+    send(ctx, failure(error))
+  }
 }
 
 function send(ctx: Context, { status, headers = [], body }: Reply): void {
