@@ -11,20 +11,31 @@ const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'portcullis-unit-'))
 const { PATH = '' } = process.env
 // A test that starts `node` gets this one too.
 const env = { ...process.env, PATH: `${path.dirname(process.execPath)}${path.delimiter}${PATH}` }
+/** @type {import('./results.mjs').Results[]} */
 const all = []
+const waiting = workspaces('packages').filter(({ manifest }) => manifest.scripts?.['test'] !== undefined)
+
+/** One package after the other, from what is waiting. */
+async function work() {
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) all.push(await test(next))
+}
+
+/** @param {ReturnType<typeof workspaces>[number]} workspace */
+async function test({ short, folder }) {
+  const file = path.join(temporary, `${short}.json`)
+  const vitest = path.join(folder, 'node_modules/vitest/vitest.mjs')
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const { status, output } = await run([process.execPath, vitest, 'run', ...reporters], { cwd: folder, env, quiet: true })
+  const results = readResults(short, file)
+  if (status !== 0 && results.failed.length === 0) results.failed.push(`${short} › vitest ended with status ${status}`)
+  if (results.failed.length > 0) process.stderr.write(output)
+  console.log(`${results.failed.length === 0 ? '✓' : '✗'} ${short}: ${results.passed} passed on Node.js ${process.version}`)
+  return results
+}
+
 try {
-  for (const { short, folder, manifest } of workspaces('packages')) {
-    if (manifest.scripts?.['test'] === undefined) continue
-    const file = path.join(temporary, `${short}.json`)
-    const vitest = path.join(folder, 'node_modules/vitest/vitest.mjs')
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-    const { status, output } = await run([process.execPath, vitest, 'run', ...reporters], { cwd: folder, env, quiet: true })
-    const results = readResults(short, file)
-    if (status !== 0 && results.failed.length === 0) results.failed.push(`${short} › vitest ended with status ${status}`)
-    if (results.failed.length > 0) process.stderr.write(output)
-    console.log(`${results.failed.length === 0 ? '✓' : '✗'} ${short}: ${results.passed} passed on Node.js ${process.version}`)
-    all.push(results)
-  }
+  // As many at once as turbo runs on the other Node.js.
+  await Promise.all(Array.from({ length: os.availableParallelism() }, work))
 } finally {
   fs.rmSync(temporary, { recursive: true, force: true })
 }
