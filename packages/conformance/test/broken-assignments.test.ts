@@ -1,11 +1,8 @@
-import { type Collection, createMemoryStore, type Json, type Store } from '@portcullis/core'
 import { describe, expect, it } from 'vitest'
 import { holding } from '../src/assignments-holding.ts'
 import { relations } from '../src/assignments-relations.ts'
 import { openOneTimeContext } from '../src/one-time-subject.ts'
-import { manualClock, type StoreUnderTest } from '../src/store.ts'
-
-type Kept = Collection<Json>
+import { brokenStore, type Kept } from './broken-store.ts'
 
 /** Each is a mistake that a backend could make, and the rows of the suite that find it. */
 const DEFECTS: readonly (readonly [mistake: string, found: readonly string[], defect: (kept: Kept) => Partial<Kept>])[] = [
@@ -57,30 +54,9 @@ describe('the suite of assignments finds what is wrong with a store', () => {
   it.each(DEFECTS)('%s', async (_, found, defect) => {
     const failed: string[] = []
     for (const { title, check } of [...holding, ...relations]) {
-      await check(openOneTimeContext(subject(defect))).catch(() => failed.push(title))
+      await check(openOneTimeContext(brokenStore(defect))).catch(() => failed.push(title))
     }
     for (const row of found) expect(failed).toContainEqual(expect.stringContaining(row))
     if (found.length === 0) expect(failed).toEqual([])
   })
 })
-
-function subject(defect: (kept: Kept) => Partial<Kept>): StoreUnderTest {
-  const clock = manualClock()
-  const memory = createMemoryStore({ clock })
-  const store: Store = {
-    collection<T extends Json>(declaration: Parameters<Store['collection']>[0]): Collection<T> {
-      const kept = memory.collection<Json>(declaration)
-      const broken: Kept = {
-        get: (id) => kept.get(id),
-        create: (id, value, options) => kept.create(id, value, options),
-        replace: (id, version, value, options) => kept.replace(id, version, value, options),
-        take: (id) => kept.take(id),
-        remove: (id) => kept.remove(id),
-        find: (index, key, page) => kept.find(index, key, page),
-        ...defect(kept),
-      }
-      return broken as unknown as Collection<T>
-    },
-  }
-  return { store, ...clock, close: async () => {} }
-}
