@@ -52,6 +52,7 @@ export {
 export type { Principal } from './principal.ts'
 export { json, type Problem, problem } from './problem.ts'
 export { addressRanges, type ClientResolver, type Connection, parseAddress, trustedProxies } from './proxies.ts'
+export { readUpTo } from './response-body.ts'
 export { createSealer, type Sealer, SealerError, type SealerErrorCode } from './sealer.ts'
 export type { Collection, CollectionDeclaration, Json, Keep, Page, Store, Stored, WriteOptions } from './store.ts'
 export {

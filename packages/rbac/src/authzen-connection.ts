@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Breaker, type Clock, createBreaker } from '@portcullis/core'
+import { type Breaker, type Clock, createBreaker, readUpTo } from '@portcullis/core'
 import { type JsonObject, parseStrictJson } from './authzen-json.ts'
 import { checkWhole, DeciderError, malformed, optionsInvalid, unavailable } from './decider-errors.ts'
 
@@ -120,7 +120,9 @@ export class PdpConnection {
       await response.body?.cancel()
       throw malformed('the answer is to another request')
     }
-    const parsed = parseStrictJson(await readUpTo(response, this.#maxBytes))
+    const body = await readUpTo(response, this.#maxBytes)
+    if (body === undefined) throw malformed(`the answer has more than ${this.#maxBytes} bytes`)
+    const parsed = parseStrictJson(body)
     if (typeof parsed === 'string') throw malformed(`the answer is refused: ${parsed}`)
     return parsed
   }
@@ -139,22 +141,5 @@ function checkHeaders(headers: unknown, wrong: (message: string) => Error): void
   for (const [name, value] of Object.entries(headers)) {
     if (!HEADER_NAME.test(name) || RESERVED.has(name.toLowerCase())) throw wrong('headers name one that can not be set')
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) throw wrong(`header ${name} has no value that can be sent`)
-  }
-}
-
-async function readUpTo(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return Buffer.concat(chunks)
-    length += value.byteLength
-    if (length > maxBytes) {
-      await reader.cancel()
-      throw malformed(`the answer has more than ${maxBytes} bytes`)
-    }
-    chunks.push(value)
   }
 }

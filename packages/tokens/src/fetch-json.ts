@@ -1,4 +1,4 @@
-import { withDeadline } from '@portcullis/core'
+import { readUpTo, withDeadline } from '@portcullis/core'
 import { TokenError, type TokenErrorCode } from './errors.ts'
 import { type JsonObject, parseJsonObject } from './strict-json.ts'
 
@@ -55,26 +55,11 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
     await response.body?.cancel()
     throw unavailable(code, `the answer has status ${response.status}`)
   }
-  const document = parseJsonObject(await readUpTo(response, maxBytes, code))
+  const body = await readUpTo(response, maxBytes)
+  if (body === undefined) throw unavailable(code, `the answer has more than ${maxBytes} bytes`)
+  const document = parseJsonObject(body)
   if (document === undefined) throw unavailable(code, 'the answer is not a JSON object')
   return document
-}
-
-async function readUpTo(response: Response, maxBytes: number, code: UnavailableCode): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return Buffer.concat(chunks)
-    length += value.byteLength
-    if (length > maxBytes) {
-      await reader.cancel()
-      throw unavailable(code, `the answer has more than ${maxBytes} bytes`)
-    }
-    chunks.push(value)
-  }
 }
 
 function unavailable(code: UnavailableCode, message: string): TokenError {
