@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createBreaker } from '@portcullis/core'
+import { createBreaker, readUpTo } from '@portcullis/core'
 import type { BreachCheck } from './breach-check.ts'
 import { PasswordError } from './errors.ts'
 import { breachCheckSkipped } from './events.ts'
@@ -60,7 +60,7 @@ export function createPwnedPasswords(options: PwnedPasswordsOptions): BreachChec
       await response.body?.cancel()
       throw new Unreachable(`status ${response.status}`)
     }
-    return textOf(response.body)
+    return textOf(response)
   }
 
   return {
@@ -81,15 +81,10 @@ export function createPwnedPasswords(options: PwnedPasswordsOptions): BreachChec
 
 class Unreachable extends Error {}
 
-async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > longestAnswer) throw new Unreachable('an answer without end')
-    chunks.push(chunk)
-  }
-  const text = Buffer.concat(chunks).toString()
+async function textOf(response: Response): Promise<string> {
+  const bytes = await readUpTo(response, longestAnswer)
+  if (bytes === undefined) throw new Unreachable('an answer without end')
+  const text = Buffer.from(bytes).toString()
   // A captive portal answers 200 too, with a page.
   if (!/^[0-9A-F]{35}:\d+\r?(\n|$)/i.test(text)) throw new Unreachable('not an answer to the question')
   return text
