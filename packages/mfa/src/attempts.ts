@@ -4,14 +4,28 @@ import { type FactorName, mfaRefused } from './events.ts'
 import { change } from './record.ts'
 import { type Refused, refused } from './refusal.ts'
 
-/** Lets an attempt through, or does not. The `BruteForceGuard` of `@portcullis/rate-limit` is one. */
+/** A browser that this account has signed in with before: what `DeviceCookies.read` of `@portcullis/rate-limit` answers. */
+export interface KnownDevice {
+  /** The device's own bucket. Never from a request as it came: whoever can make one up has as many guesses as he likes. */
+  readonly id: string
+  /** Whose device it is, in the id by which factors know accounts here. For other accounts it is none. */
+  readonly account: string
+}
+
+/** What the check of a factor is told of where it comes from. */
+export interface AttemptContext extends EventContext {
+  /** Counted by itself, so that strangers who guess at the account do not use up what its owner has there. */
+  readonly device?: KnownDevice | undefined
+}
+
+/** Lets an attempt through, or does not. The `BruteForceGuard` of `@portcullis/rate-limit` is one, with `presets.secondFactor`. */
 export interface AttemptGuard {
   /**
    * Takes an attempt **before** the secret is checked; `settle` says afterwards how it went. An attempt that is never settled stays
    * counted.
    */
   attempt(
-    identity: { readonly account: string; readonly address: string | undefined },
+    identity: { readonly account: string; readonly address: string | undefined; readonly device?: KnownDevice | undefined },
     context?: EventContext,
   ): Promise<
     | { readonly allowed: true; settle(outcome: 'success' | 'failure'): Promise<void> }
@@ -31,8 +45,8 @@ type Budget = {
 
 /**
  * The guard that a factor with guessable codes has when it is given none: ten attempts at once and one more every 90 seconds, for
- * each account. Kept in the factor's own store, so that all processes count together. It knows no addresses: who guesses uses up
- * the budget of the person he guesses at, which is why a guard that knows them is better.
+ * each account. Kept in the factor's own store, so that all processes count together. It knows no addresses and no devices: who guesses
+ * uses up the budget of the person he guesses at, which is why a guard that knows them is better.
  */
 export function createAccountGuard(store: Store, factor: FactorName, clock: Clock): AttemptGuard {
   const budgets = store.collection<Budget>({ name: 'mfa.attempts', keep: 'hot' })
@@ -68,7 +82,7 @@ export interface Attempted {
   readonly account: string
   readonly factor: FactorName
   readonly clock: Clock
-  readonly context: EventContext | undefined
+  readonly context: AttemptContext | undefined
 }
 
 /**
@@ -80,7 +94,7 @@ export async function attempting<T extends { readonly ok: boolean }>(
   check: () => Promise<T>,
 ): Promise<T | Refused<'mfa.too_many_attempts'>> {
   if (guard === undefined) return check()
-  const attempt = await guard.attempt({ account, address: context?.request?.client.ip }, context)
+  const attempt = await guard.attempt({ account, address: context?.request?.client.ip, device: context?.device }, context)
   if (!attempt.allowed) {
     const refusal = refused('mfa.too_many_attempts', attempt.retryAfter)
     mfaRefused.publish({ account, factor, code: refusal.reason.code }, { clock, ...context })

@@ -1,5 +1,5 @@
 import { type Clock, type EventContext, epochSeconds, type Sealer, type Store, systemClock } from '@portcullis/core'
-import { type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
+import { type AttemptContext, type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
 import { checkRange } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
 import { checkParameters, fits, type HotpParameters, isCode, type OtpAlgorithm } from './otp.ts'
@@ -83,17 +83,17 @@ export interface Hotp {
    */
   enrol(account: string, options: HotpEnrolOptions): Promise<HotpEnrolment>
   /** Ends an enrolment with a first code, which is used up by it. @throws SealerError; MfaError `mfa.store_contended` (503) */
-  confirm(account: string, code: string, context?: EventContext): Promise<HotpResult>
+  confirm(account: string, code: string, context?: AttemptContext): Promise<HotpResult>
   /**
    * Checks a code against the next ones of the active factor. It and all before it are used up by compare-and-set.
    * @throws SealerError when the secret can't be opened; MfaError `mfa.store_contended` (503)
    */
-  verify(account: string, code: string, context?: EventContext): Promise<HotpResult>
+  verify(account: string, code: string, context?: AttemptContext): Promise<HotpResult>
   /**
    * For a token that is further ahead: two codes in a row, looked for in the wider window (RFC 4226 §7.4).
    * @throws SealerError when the secret can't be opened; MfaError `mfa.store_contended` (503)
    */
-  resynchronize(account: string, codes: readonly [first: string, second: string], context?: EventContext): Promise<HotpResult>
+  resynchronize(account: string, codes: readonly [first: string, second: string], context?: AttemptContext): Promise<HotpResult>
   /** Whether the account has an active factor. */
   enrolled(account: string): Promise<boolean>
   /** False: no factor was active. */
@@ -158,14 +158,14 @@ export function createHotp(options: HotpOptions): Hotp {
       return { record: { ...rest, active: found.token }, result: { ok: true, counter: found.counter, proof } }
     })
 
-  const tried = (account: string, context: EventContext | undefined, work: () => Promise<HotpResult>): Promise<HotpResult> =>
+  const tried = (account: string, context: AttemptContext | undefined, work: () => Promise<HotpResult>): Promise<HotpResult> =>
     attempting({ guard, account, factor: 'hotp', clock, context }, async () => {
       const result = await work()
       if (!result.ok) mfaRefused.publish({ account, factor: 'hotp', code: result.reason.code }, { clock, ...context })
       return result
     })
 
-  const verified = async (account: string, context: EventContext | undefined, codes: readonly string[], ahead: number) => {
+  const verified = async (account: string, context: AttemptContext | undefined, codes: readonly string[], ahead: number) => {
     const result = await tried(account, context, () => use(account, 'active', codes, ahead))
     if (result.ok) mfaVerified.publish({ account, factor: 'hotp' }, { clock, ...context })
     return result

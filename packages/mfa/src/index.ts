@@ -21,7 +21,7 @@ export {
   type RememberedDevicesOptions,
   type Requirement,
 } from './assurance.ts'
-export type { AttemptGuard } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export {
   type FactorEvent,

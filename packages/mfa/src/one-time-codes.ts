@@ -1,13 +1,13 @@
 import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { type Clock, type EventContext, epochSeconds, type Store, type Stored, systemClock } from '@portcullis/core'
-import { type AttemptGuard, attempting } from './attempts.ts'
+import { type AttemptContext, type AttemptGuard, attempting } from './attempts.ts'
 import { checkRange, invalid } from './errors.ts'
 import { mfaRefused, mfaVerified, oneTimeCodeMade } from './events.ts'
 import type { Channel, Proof } from './proof.ts'
 import { change } from './record.ts'
 import { type Refused, refused } from './refusal.ts'
 
-export type { AttemptGuard } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export type { Channel, Proof } from './proof.ts'
 export type { FactorRefusal, FactorRefusalCode, Refused } from './refusal.ts'
@@ -71,7 +71,7 @@ export interface OneTimeCodes {
    * Uses a code up. An attempt is taken before the code is looked at; with the last one the code is void.
    * @throws MfaError `mfa.store_contended` (503)
    */
-  verify(given: CodeSubject & { readonly request: string; readonly code: string }, context?: EventContext): Promise<CodeResult>
+  verify(given: CodeSubject & { readonly request: string; readonly code: string }, context?: AttemptContext): Promise<CodeResult>
 }
 
 type Live = {

@@ -5,7 +5,7 @@ import {
   type PublicKeyCredentialCreationOptionsJSON,
   type PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server'
-import { type AttemptGuard, attempting } from './attempts.ts'
+import { type AttemptContext, type AttemptGuard, attempting, type KnownDevice } from './attempts.ts'
 import { type AttestationPolicy, createAttester } from './attestation.ts'
 import { checkRange, MfaError } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified, passkeyCounterBack } from './events.ts'
@@ -17,6 +17,7 @@ import { type Refused, refused } from './refusal.ts'
 import { createRelyingParty, type PasskeyRefusalCode, type VerifiedAssertion } from './relying-party.ts'
 import { type ClientData, parseAssertion, parseRegistration } from './webauthn-answer.ts'
 
+export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export type { AttestationPolicy } from './attestation.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export type { Passkey } from './passkey-record.ts'
@@ -70,6 +71,12 @@ export interface BrowserAnswer extends FromBrowser {
   readonly response: unknown
 }
 
+/** As with every factor; but whose device to look for is known only once the answer has named its passkey. */
+export interface SignInContext extends EventContext {
+  /** The device, where this account has signed in with it before. */
+  readonly deviceOf?: (account: string) => KnownDevice | undefined | Promise<KnownDevice | undefined>
+}
+
 /** What became of a registration. */
 export type PasskeyRegistration = { readonly ok: true; readonly passkey: Passkey } | Refused<PasskeyRefusalCode>
 
@@ -94,11 +101,11 @@ export interface Passkeys {
   /** Signing in by passkey alone, without a user name; its own options for conditional mediation too. */
   beginSignIn(from: FromBrowser): Promise<PublicKeyCredentialRequestOptionsJSON>
   /** The authenticator must have verified the person. @throws MfaError `mfa.store_contended` (503) */
-  finishSignIn(answer: BrowserAnswer, context?: EventContext): Promise<PasskeyResult>
+  finishSignIn(answer: BrowserAnswer, context?: SignInContext): Promise<PasskeyResult>
   /** For somebody whose account is known, by another factor: the options name his passkeys. */
   beginSecondFactor(account: string, from: FromBrowser): Promise<PublicKeyCredentialRequestOptionsJSON>
   /** @throws MfaError `mfa.store_contended` (503) */
-  finishSecondFactor(account: string, answer: BrowserAnswer, context?: EventContext): Promise<PasskeyResult>
+  finishSecondFactor(account: string, answer: BrowserAnswer, context?: AttemptContext): Promise<PasskeyResult>
   /** In the order in which they were made. */
   list(account: string): Promise<readonly Passkey[]>
   /** What they count for, for {@link Assurance.decide}. */
@@ -151,7 +158,12 @@ export function createPasskeys(options: PasskeysOptions): Passkeys {
     return generateAuthenticationOptions({ rpID: rpId, challenge, timeout, userVerification: verification, allowCredentials })
   }
 
-  const finish = async (bound: Bound, answer: unknown, context: EventContext | undefined): Promise<PasskeyResult> => {
+  const finish = async (
+    bound: Bound,
+    answer: unknown,
+    context: EventContext | undefined,
+    deviceOf: NonNullable<SignInContext['deviceOf']>,
+  ): Promise<PasskeyResult> => {
     const refuse = (code: PasskeyRefusalCode, account: string | undefined = bound.account): Refused<PasskeyRefusalCode> => {
       const whose = account === undefined ? {} : { account }
       mfaRefused.publish({ ...whose, factor: 'passkey', code }, { clock, ...context })
@@ -168,7 +180,8 @@ export function createPasskeys(options: PasskeysOptions): Passkeys {
       return refuse('mfa.passkey_unknown')
     }
     const { account } = stored.value
-    return attempting({ guard, account, factor: 'passkey', clock, context }, async () => {
+    const from: AttemptContext = { ...context, device: await deviceOf(account) }
+    return attempting({ guard, account, factor: 'passkey', clock, context: from }, async () => {
       const verified = await site.verifyAssertion(response, clientData, stored.value, opened.required)
       if (typeof verified === 'string') return refuse(verified, account)
       const used = await use(id, verified)
@@ -214,10 +227,10 @@ export function createPasskeys(options: PasskeysOptions): Passkeys {
 
     beginSignIn: ({ browser }) => begin({ purpose: 'sign_in', account: undefined, browser }, 'required'),
     finishSignIn: ({ browser, response }, context) =>
-      finish({ purpose: 'sign_in', account: undefined, browser }, response, context),
+      finish({ purpose: 'sign_in', account: undefined, browser }, response, context, context?.deviceOf ?? noDevice),
     beginSecondFactor: (account, { browser }) => begin({ purpose: 'second_factor', account, browser }, secondFactorVerification),
     finishSecondFactor: (account, { browser, response }, context) =>
-      finish({ purpose: 'second_factor', account, browser }, response, context),
+      finish({ purpose: 'second_factor', account, browser }, response, context, () => context?.device),
 
     list: async (account) => (await records.of(account)).map(toPasskey),
     factors: async (account) => (await records.of(account)).map(({ value }) => toFactor(value)),
@@ -280,6 +293,10 @@ export function createPasskeys(options: PasskeysOptions): Passkeys {
 function isTheirs({ account, user }: PasskeyRecord, known: string | undefined, userHandle: string | undefined): boolean {
   if (userHandle !== undefined && userHandle !== user) return false
   return known === undefined ? userHandle === user : account === known
+}
+
+function noDevice(): undefined {
+  return undefined
 }
 
 function descriptor({ credentialId, transports }: PasskeyRecord) {

@@ -1,13 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Clock, type EventContext, epochSeconds, type Store, systemClock } from '@portcullis/core'
-import { type AttemptGuard, attempting } from './attempts.ts'
+import { type AttemptContext, type AttemptGuard, attempting } from './attempts.ts'
 import { checkRange } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified, recoveryCodesLow, recoveryCodeUsed } from './events.ts'
 import type { Proof } from './proof.ts'
 import { change } from './record.ts'
 import { type Refused, refused } from './refusal.ts'
 
-export type { AttemptGuard } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export type { Proof } from './proof.ts'
 export type { FactorRefusal, FactorRefusalCode, Refused } from './refusal.ts'
@@ -49,7 +49,7 @@ export interface RecoveryCodes {
    */
   generate(account: string, context?: EventContext): Promise<readonly string[]>
   /** Uses a code up. Written in any case, with or without hyphens. @throws MfaError `mfa.store_contended` (503) */
-  verify(account: string, code: string, context?: EventContext): Promise<RecoveryResult>
+  verify(account: string, code: string, context?: AttemptContext): Promise<RecoveryResult>
   /** `undefined`: the account never had any. */
   status(account: string): Promise<RecoveryStatus | undefined>
   /** False: there were none. */

@@ -1,5 +1,5 @@
 import { type Clock, type EventContext, epochSeconds, type Sealer, type Store, type Stored, systemClock } from '@portcullis/core'
-import { type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
+import { type AttemptContext, type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
 import { checkRange, invalid } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
 import { checkParameters, isCode, matchCode, type OtpAlgorithm, stepAt, type TotpParameters } from './otp.ts'
@@ -10,7 +10,7 @@ import { type Refused, refused } from './refusal.ts'
 import { generateSecret, isShort, parseSecret, toSecret } from './secret.ts'
 import { sealContext, type TotpFactor, type TotpRecord, totpRecords } from './totp-record.ts'
 
-export type { AttemptGuard } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export {
   createHotp,
@@ -107,16 +107,17 @@ export interface Totp {
    * Ends an enrolment with a first code, which is used up by it. `mfa.not_enrolled`: none is pending, or it came too late.
    * @throws SealerError when the secret can't be opened; MfaError `mfa.store_contended` (503)
    */
-  confirm(account: string, code: string, context?: EventContext): Promise<TotpResult>
+  confirm(account: string, code: string, context?: AttemptContext): Promise<TotpResult>
   /**
    * Checks a code against the active factor. Each step is accepted once (RFC 6238 §5.2), and none before the last one that
    * was.
    * @throws SealerError when the secret can't be opened; MfaError `mfa.store_contended` (503)
    * @example
-   * const result = await totp.verify(account.id, form.code, { request: req })
+   * const device = devices.read(req, account.id)
+   * const result = await totp.verify(account.id, form.code, { request: req, device })
    * if (!result.ok) return refuse()
    */
-  verify(account: string, code: string, context?: EventContext): Promise<TotpResult>
+  verify(account: string, code: string, context?: AttemptContext): Promise<TotpResult>
   /** Whether the account has an active factor. */
   enrolled(account: string): Promise<boolean>
   /** Takes away the factor, and an enrolment that is pending. False: no factor was active. */

@@ -132,6 +132,23 @@ describe('a guard', () => {
     expect(await codes.verify({ account: 'ada', purpose: 'sign-in', ...issued })).toMatchObject({ ok: true })
   })
 
+  it('hears which known device it is from, at every factor', async () => {
+    const guard = listeningGuard()
+    guard.allowed = false
+    const context = { request, device: { id: 'laptop', account: 'ada' } }
+    const options = { store, sealer, issuer: 'Ledger', clock, guard }
+    const [totp, hotp] = [createTotp(options), createHotp(options)]
+    await totp.verify('ada', '000000', context)
+    await totp.confirm('ada', '000000', context)
+    await hotp.verify('ada', '000000', context)
+    await hotp.confirm('ada', '000000', context)
+    await hotp.resynchronize('ada', ['000000', '000000'], context)
+    await createRecoveryCodes({ store, clock, guard }).verify('ada', 'x', context)
+    const codes = createOneTimeCodes({ store, clock, guard, secret: new Uint8Array(32) })
+    await codes.verify({ account: 'ada', purpose: 'sign-in', request: 'x', code: '00000000' }, context)
+    expect(guard.heard).toEqual(Array.from({ length: 7 }, () => 'ada from 192.0.2.7 by laptop of ada'))
+  })
+
   it('that cannot be reached lets nobody through; one that is lost after the check turns nobody away', async () => {
     const down = new PortcullisError('test.down', 'down', { status: 503 })
     const lost = createTotp({ store, sealer, issuer: 'Ledger', clock, guard: { attempt: () => Promise.reject(down) } })

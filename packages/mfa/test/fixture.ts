@@ -55,8 +55,8 @@ export function listeningGuard(): AttemptGuard & { allowed: boolean; readonly he
   return {
     allowed: true,
     heard,
-    async attempt({ account, address }) {
-      heard.push(`${account} from ${address}`)
+    async attempt({ account, address, device }) {
+      heard.push(`${account} from ${address}${device === undefined ? '' : ` by ${device.id} of ${device.account}`}`)
       if (!this.allowed) return { allowed: false, retryAfter: 7 }
       return {
         allowed: true,

@@ -434,6 +434,22 @@ describe('events and attempts', () => {
     expect(await signIn(authenticator)).toMatchObject({ ...refusal('mfa.too_many_attempts'), retryAfter: 7 })
     expect(guard.heard).toEqual(['ada from undefined', 'success', 'ada from undefined', 'failure', 'ada from undefined'])
   })
+
+  it('the guard hears of the device of whoever signs in, whom only the answer names, and of a second factor’s', async () => {
+    const guard = listeningGuard()
+    passkeys = make({ guard })
+    const authenticator = await registered()
+    const first = authenticator.get(await passkeys.beginSignIn({ browser }))
+    const deviceOf = async (account: string) => ({ id: 'laptop', account })
+    expect(await passkeys.finishSignIn({ browser, response: first }, { deviceOf })).toMatchObject({ ok: true })
+    const second = authenticator.get(await passkeys.beginSecondFactor('ada', { browser }))
+    const device = { id: 'phone', account: 'ada' }
+    expect(await passkeys.finishSecondFactor('ada', { browser, response: second }, { device })).toMatchObject({ ok: true })
+    expect(guard.heard.filter((line) => line.includes('from'))).toEqual([
+      'ada from undefined by laptop of ada',
+      'ada from undefined by phone of ada',
+    ])
+  })
 })
 
 describe('createPasskeys', () => {
