@@ -1,3 +1,4 @@
+export type { AttemptContext, AttemptGuard, KnownDevice, TooManyAttempts } from './attempts.ts'
 export {
   type AccountTokens,
   type AccountTokensOptions,

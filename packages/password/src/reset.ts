@@ -1,5 +1,6 @@
-import { type Clock, type Reason, type Store, systemClock } from '@portcullis/core'
+import { type Clock, type EventContext, type Reason, type Store, systemClock } from '@portcullis/core'
 import { afterwards } from './afterwards.ts'
+import { type AttemptContext, type AttemptGuard, asking, type TooManyAttempts, typingIn } from './attempts.ts'
 import { PasswordBusyError } from './errors.ts'
 import { passwordChanged, type ResetBy, resetRequested } from './events.ts'
 import { type AccountTokens, createAccountTokens, type IssuedToken, type TokenRefusal } from './one-time-tokens.ts'
@@ -44,6 +45,11 @@ export interface PasswordResetOptions {
   readonly lifetime?: number
   /** How many live tokens an account may have: one who asks more often gets no further mail. Default: 3. */
   readonly maxLive?: number
+  /**
+   * Limits who asks for a reset, by name and by address, and who types codes in, by address: `createBruteForceGuard({ ...presets.reset })`
+   * of `@portcullis/rate-limit`. It needs the request: pass `{ request }` with both. Default: none.
+   */
+  readonly guard?: AttemptGuard
   /** Default: the machine's clock. */
   readonly clock?: Clock
 }
@@ -57,6 +63,7 @@ export type ResetResult =
       readonly secondFactorRequired: boolean
     }
   | { readonly ok: false; readonly reason: TokenRefusal }
+  | TooManyAttempts
   | { readonly ok: false; readonly reason: Reason & { readonly code: 'password.refused' }; readonly flaws: readonly PolicyFlaw[] }
   | { readonly ok: false; readonly reason: Reason & { readonly code: 'password.busy' }; readonly retryAfter: number }
 
@@ -64,9 +71,12 @@ export type ResetResult =
 export interface PasswordReset {
   /**
    * The same answer, nothing, after the same calls to the store, whether there is such an account or not: the handler cannot tell, and
-   * so cannot tell anybody. Limit it by address before this is called: each request stores a token, at most `maxLive` for a name.
+   * so cannot tell anybody. Each request stores a token, at most `maxLive` for a name: without a `guard`, limit it by address before this
+   * is called. A request over the guard's limit does nothing, and is answered alike.
+   * @param identifier as typed in, letter case and such made one where the application takes several for one account
+   * @param context where it comes from; on a known `device` the owner can ask although others have used up the account's limit
    */
-  request(identifier: string): Promise<void>
+  request(identifier: string, context?: AttemptContext): Promise<void>
   /**
    * For an administrator, who begins it and sees neither the token nor a password (ASVS 6.4.6).
    * False: there is no such account, or it has enough live tokens.
@@ -75,12 +85,13 @@ export interface PasswordReset {
   /** Whether a token is good, and leaves it so: for the page with the form. */
   peek(token: string): Promise<boolean>
   /** Uses the token up once everything else is right: a password that the policy refuses costs nobody a second mail. */
-  redeem(token: string, password: string): Promise<ResetResult>
+  redeem(token: string, password: string, context?: EventContext): Promise<ResetResult>
 }
 
 /** @throws PasswordError `password.options_invalid` */
 export function createPasswordReset(options: PasswordResetOptions): PasswordReset {
-  const { store, passwords, policy, accounts, deliver, endSessions, lifetime = 900, maxLive = 3, clock = systemClock } = options
+  const { store, passwords, policy, accounts, deliver, endSessions } = options
+  const { lifetime = 900, maxLive = 3, guard, clock = systemClock } = options
   const tokens: AccountTokens = createAccountTokens({ store, purpose: 'reset', lifetime, maxLive, clock })
   // For names that nobody has. What is made under them stays until it is out of time, as it does for accounts: removed sooner, a second
   // request would find less to do for nobody than for somebody.
@@ -95,12 +106,41 @@ export function createPasswordReset(options: PasswordResetOptions): PasswordRese
     })
   }
 
+  async function replace(token: string, password: string): Promise<Exclude<ResetResult, TooManyAttempts>> {
+    const seen = await tokens.peek(token, stateOf)
+    if (!seen.ok) return seen
+    const found = await accounts.byAccount(seen.account)
+    if (found === undefined) return stale
+    const { account, state, secondFactor, about = [] } = found
+    const verdict = await policy.check(password, { account, secondFactor, about })
+    if (!verdict.ok) {
+      const reason = { code: 'password.refused', message: 'the new password does not meet the policy' } as const
+      return { ok: false, reason, flaws: verdict.flaws }
+    }
+    let hash: string
+    try {
+      hash = await passwords.hash(password)
+    } catch (error) {
+      if (!(error instanceof PasswordBusyError)) throw error
+      return { ok: false, reason: { code: 'password.busy', message: error.message }, retryAfter: error.retryAfter }
+    }
+    // Here, and nowhere before, one of any number of callers wins.
+    const taken = await tokens.redeem(token, stateOf)
+    if (!taken.ok) return taken
+    if (!(await accounts.save(account, hash, state))) return stale
+    await endSessions(account)
+    passwordChanged.publish({ account, by: 'reset' }, { clock })
+    return { ok: true, account, secondFactorRequired: secondFactor }
+  }
+
   return {
-    async request(identifier) {
-      const found = await accounts.byIdentifier(identifier)
-      const issued = await (found === undefined ? nobodys.issue(identifier, '') : tokens.issue(found.account, found.state))
-      if (found !== undefined && issued !== undefined) send(found.account, issued, 'owner')
-    },
+    request: (identifier, context) =>
+      asking(guard, identifier, context, async () => {
+        const found = await accounts.byIdentifier(identifier)
+        const issued = await (found === undefined ? nobodys.issue(identifier, '') : tokens.issue(found.account, found.state))
+        if (found !== undefined && issued !== undefined) send(found.account, issued, 'owner')
+        return issued !== undefined
+      }),
 
     async start(account) {
       const found = await accounts.byAccount(account)
@@ -112,36 +152,11 @@ export function createPasswordReset(options: PasswordResetOptions): PasswordRese
 
     peek: async (token) => (await tokens.peek(token, stateOf)).ok,
 
-    async redeem(token, password) {
-      const seen = await tokens.peek(token, stateOf)
-      if (!seen.ok) return seen
-      const found = await accounts.byAccount(seen.account)
-      if (found === undefined) return stale
-      const { account, state, secondFactor, about = [] } = found
-      const verdict = await policy.check(password, { account, secondFactor, about })
-      if (!verdict.ok) {
-        const reason = { code: 'password.refused', message: 'the new password does not meet the policy' } as const
-        return { ok: false, reason, flaws: verdict.flaws }
-      }
-      let hash: string
-      try {
-        hash = await passwords.hash(password)
-      } catch (error) {
-        if (!(error instanceof PasswordBusyError)) throw error
-        return { ok: false, reason: { code: 'password.busy', message: error.message }, retryAfter: error.retryAfter }
-      }
-      // Here, and nowhere before, one of any number of callers wins.
-      const taken = await tokens.redeem(token, stateOf)
-      if (!taken.ok) return taken
-      if (!(await accounts.save(account, hash, state))) return stale
-      await endSessions(account)
-      passwordChanged.publish({ account, by: 'reset' }, { clock })
-      return { ok: true, account, secondFactorRequired: secondFactor }
-    },
+    redeem: (token, password, context) => typingIn(guard, token, context, () => replace(token, password)),
   }
 }
 
-const stale: ResetResult = {
+const stale: { readonly ok: false; readonly reason: TokenRefusal } = {
   ok: false,
   reason: { code: 'password.token_stale', message: 'the account has changed since the token was made' },
 }
