@@ -11,6 +11,7 @@ import {
 } from './api-key.ts'
 import { TokenError } from './errors.ts'
 import { apiKeyIssuedEvent, apiKeyRevokedEvent, apiKeyRotatedEvent } from './events.ts'
+import { type AttemptGuard, type KeyGuessCode, KeyGuesses } from './key-guesses.ts'
 import { lifetimeWithin, seconds } from './options.ts'
 import { type ReferenceOptions, type ReferenceReasonCode, ReferenceRecords } from './reference-record.ts'
 import { type Refused, refused } from './refused.ts'
@@ -24,6 +25,13 @@ export interface ApiKeysOptions extends ReferenceOptions {
   readonly lifetime?: number
   /** The most seconds that may be asked. Default: 31,536,000 (a year); at most 315,360,000. There is no key without an end. */
   readonly maxLifetime?: number
+  /**
+   * Stands before a key is looked up, and counts wrong ones by the key's id and by address: `createBruteForceGuard({ ...presets.apiKeys })`
+   * of `@portcullis/rate-limit`. It needs the request: `bearer` hands it over, who calls `verify` otherwise passes `{ request }`. A key
+   * that was right in this process before is not counted. There is none by default: 256 bits can't be guessed, but each guess is a
+   * call to the store.
+   */
+  readonly guard?: AttemptGuard
 }
 
 /** A key that is asked for. */
@@ -64,7 +72,7 @@ export type ApiKeyRefusal = Pick<Refused<ApiKeyReasonCode>, 'ok' | 'reason'>
 export type ApiKeyResult = ({ readonly ok: true } & IssuedApiKey) | ApiKeyRefusal
 
 /** Keys that programs hold: issued to an owner, each with its own scopes and end. */
-export interface ApiKeys extends Verifier<ReferenceReasonCode> {
+export interface ApiKeys extends Verifier<ReferenceReasonCode | KeyGuessCode> {
   /**
    * A regular expression that finds keys in any text, for secret scanners. The last six characters are the CRC-32 of everything
    * before them, in base62 (0-9, A-Z, a-z), as in GitHub's tokens.
@@ -112,6 +120,8 @@ export function createApiKeys(options: ApiKeysOptions): ApiKeys {
   return new StoredApiKeys(options)
 }
 
+type KeyResult = VerifyResult<ReferenceReasonCode | KeyGuessCode>
+
 class StoredApiKeys implements ApiKeys {
   readonly issuer: string
   readonly pattern: string
@@ -120,8 +130,14 @@ class StoredApiKeys implements ApiKeys {
   readonly #lifetime: number
   readonly #maxLifetime: number
   readonly #uses = new Set<string>()
+  readonly #guesses: KeyGuesses | undefined
 
   constructor(options: ApiKeysOptions) {
+    const { guard } = options
+    if (guard !== undefined && typeof guard?.attempt !== 'function') {
+      throw new TokenError('tokens.options_invalid', 'guard must be a guard against guesses')
+    }
+    this.#guesses = guard && new KeyGuesses(guard)
     this.#records = new ReferenceRecords(options, options.prefix, { name: 'tokens.api_keys', indexes: ['subject'] })
     this.#maxLifetime = seconds('maxLifetime', options.maxLifetime ?? 31_536_000, { min: 1, max: MAX_LIFETIME })
     this.#lifetime = lifetimeWithin(this.#maxLifetime, options.lifetime ?? Math.min(7_776_000, this.#maxLifetime))
@@ -134,7 +150,14 @@ class StoredApiKeys implements ApiKeys {
     return this.#records.form.accepts(token)
   }
 
-  verify(token: string): VerifyResult<ReferenceReasonCode> | Promise<VerifyResult<ReferenceReasonCode>> {
+  verify(token: string, context?: EventContext): KeyResult | Promise<KeyResult> {
+    const parsed = this.#records.form.parse(token)
+    // What is not of the form says nothing about any key, and is not looked up: it is no guess.
+    if (this.#guesses === undefined || typeof parsed === 'string') return this.#look(token)
+    return this.#guesses.check({ token, id: parsed.id }, context, async () => this.#look(token))
+  }
+
+  #look(token: string): KeyResult | Promise<KeyResult> {
     const result = this.#records.verify(token)
     if (!(result instanceof Promise)) return result
     return result.then((found) => {

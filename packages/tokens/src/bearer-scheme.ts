@@ -79,6 +79,11 @@ export function unavailable(error: unknown): Refusal {
   return refusal(503, RETRY_AFTER, error)
 }
 
-function refusal(status: 400 | 401 | 503, headers: HeaderList, cause: Reason): Refusal {
+/** The answer to whoever guessed too often, right or wrong, known or not. @param retryAfter seconds */
+export function tooManyAttempts(cause: Reason, retryAfter: number): Refusal {
+  return refusal(429, [['Retry-After', String(retryAfter)]], cause)
+}
+
+function refusal(status: 400 | 401 | 429 | 503, headers: HeaderList, cause: Reason): Refusal {
   return { type: 'reply', reply: problem({ status }, headers), cause }
 }

@@ -28,7 +28,7 @@ export function chooseVerifier<Code extends string>(verifiers: readonly Verifier
     // A URL has no space in it: of several, this is none of them.
     issuer: [...new Set(all.map(({ issuer }) => issuer))].join(' '),
     accepts: (token) => find(token) !== undefined,
-    verify: (token) => find(token)?.verify(token) ?? NOBODY,
+    verify: (token, context) => find(token)?.verify(token, context) ?? NOBODY,
   }
 }
 

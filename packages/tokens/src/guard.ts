@@ -6,6 +6,7 @@ import {
   createScheme,
   missingCredentials,
   type Scheme,
+  tooManyAttempts,
   unavailable,
 } from './bearer-scheme.ts'
 import type { Claims } from './claims.ts'
@@ -58,7 +59,8 @@ const NOBODY: Reason = { code: 'tokens.principal_unknown', message: 'the claims 
  * Authenticates by an access token in the `Authorization` header: never in the query or the body, where it ends up in logs. As a
  * bearer token (RFC 6750), bound to a client certificate or not, or with a proof of possession (RFC 9449); a token that is bound
  * is worth nothing without. Why a token was refused is in the decision's `cause` and in the event `tokens.rejected`; the client
- * reads the same words whatever it was. When that can't be told, the answer is 503. Synchronous for tokens without a DPoP proof
+ * reads the same words whatever it was. When that can't be told, the answer is 503; after too many wrong ones, where the verifier
+ * counts them, 429. Synchronous for tokens without a DPoP proof
  * whenever the verifier and `principal` are.
  *
  * @throws TokenError `tokens.options_invalid`
@@ -115,7 +117,7 @@ class Door {
     const token = TOKEN.exec(header.slice(scheme.challenge.scheme.length))?.[1]
     if (token === undefined) return rejected(req, scheme.malformed)
     try {
-      const result = this.#verifier.verify(token)
+      const result = this.#verifier.verify(token, { request: req })
       const outcome =
         result instanceof Promise
           ? result.then((one) => this.#checkBinding(req, scheme, token, one))
@@ -133,7 +135,10 @@ class Door {
   }
 
   #checkBinding(req: RequestView, scheme: Scheme, token: string, result: VerifyResult<string>): Outcome {
-    if (!result.ok) return this.#refuse(req, scheme, result.reason)
+    if (!result.ok) {
+      const { reason, retryAfter } = result
+      return retryAfter === undefined ? this.#refuse(req, scheme, reason) : rejected(req, tooManyAttempts(reason, retryAfter))
+    }
     const { claims } = result
     if (!Object.hasOwn(claims, 'cnf')) {
       if (scheme === this.#proven) return this.#refuse(req, scheme, NOT_DPOP)

@@ -11,6 +11,8 @@ export interface Refused<Code extends string> {
   readonly ok: false
   readonly reason: Reason & { readonly code: Code }
   readonly answer: ClientAnswer
+  /** Whole seconds after which the same may be tried again; only where it was not looked at, because there were too many attempts. */
+  readonly retryAfter?: number
 }
 
 /** The answer to every access token, API key or other credential that is not taken. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@portcullis/core'
+import { type Clock, type EventContext, systemClock } from '@portcullis/core'
 import type { Algorithm } from './algorithms.ts'
 import { type ClaimRules, type Claims, type ClaimsReasonCode, checkClaims, checkTimes } from './claims.ts'
 import { TokenError } from './errors.ts'
@@ -76,9 +76,10 @@ export interface Verifier<Code extends string = VerifyReasonCode> {
   accepts(token: string): boolean
   /**
    * Never throws because of what a token says, and never has the token in a reason. Synchronous whenever the keys are there.
+   * @param context the request that the token came with: for verifiers that limit guesses
    * @throws TokenError `tokens.keys_unavailable` (503; a rejection, where it is asynchronous) when the keys can't be had
    */
-  verify(token: string): VerifyResult<Code> | Promise<VerifyResult<Code>>
+  verify(token: string, context?: EventContext): VerifyResult<Code> | Promise<VerifyResult<Code>>
 }
 
 const TYPE = refused('tokens.type_mismatch', 'typ is not the kind of token that is accepted here')

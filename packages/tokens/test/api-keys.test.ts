@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { type Collection, type Json, type Store, type Stored, subscribe } from '@portcullis/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -14,7 +13,7 @@ import {
   type IssuedApiKey,
   principalFromClaims,
 } from '../src/index.ts'
-import { claimsOf, codeOf, manualClock, memoryStore, now, request } from './support.ts'
+import { claimsOf, codeOf, made, manualClock, memoryStore, now, request } from './support.ts'
 
 const DAY = 86_400
 const issuer = 'https://login.example'
@@ -80,18 +79,6 @@ async function kept(id: string): Promise<Stored<{ readonly lastUsedAt?: number }
 
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-/** With a checksum that is right: what somebody makes who knows the form. */
-function made(unchecked: string): string {
-  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-  let rest = crc32(unchecked)
-  let sum = ''
-  for (let i = 0; i < 6; i++) {
-    sum = digits[rest % 62] + sum
-    rest = Math.floor(rest / 62)
-  }
-  return unchecked + sum
 }
 
 describe('an API key', () => {
