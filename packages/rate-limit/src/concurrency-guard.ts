@@ -64,7 +64,7 @@ function pass(attempt: ConcurrencyAttempt & { acquired: true }, headers: HeaderL
   return { type: 'continue', facts, headers, settle: () => void attempt.release() }
 }
 
-// draft-ietf-httpapi-ratelimit-headers-10 §3.1: a quota may be in concurrent requests, and has no window then.
+// draft-ietf-httpapi-ratelimit-headers-10 §3.1.2: a quota may be in concurrent requests. §3.1: `w` is optional, and they have no window.
 function policyField(name: string, max: number): string {
   return serializeList([
     [

@@ -6,7 +6,7 @@ const LENGTH = 16
 
 /**
  * What a key is called outside this process. A plain hash of an address is no secret, since all addresses can be tried; this one takes
- * the secret as well (draft-ietf-httpapi-ratelimit-headers-10 §8.3 says so of `pk`).
+ * the secret as well (draft-ietf-httpapi-ratelimit-headers-10 §8.2 says so of `pk`).
  *
  * @param secret at least 16 bytes, the same in all processes that count together; a string counts as its UTF-8 bytes
  * @returns a function from key to 22 characters of base64url

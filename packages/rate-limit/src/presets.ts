@@ -2,25 +2,29 @@ import type { BruteForceLimits } from './brute-force-limits.ts'
 
 /** Limits for what secrets are usually guessed at: {@link presets}. */
 export interface BruteForcePresets {
-  /** Passwords. What a guard does that is told nothing else. */
+  /** Passwords: before `passwords.verify` of `@portcullis/password`. What a guard does that is told nothing else. */
   readonly signIn: BruteForcePreset
   /**
-   * Six-digit codes, behind a first factor that was right. At most 30 a day at one account, and 30 more from its known devices: with
+   * Six-digit codes, behind a first factor that was right: `guard` of the factors of `@portcullis/mfa`. At most 30 a day at one account, and 30 more from its known devices: with
    * three of 1,000,000 codes good at a time, that is one found in fifteen years. Where a code is the only factor, outsiders can use up
    * the account's 30.
    */
   readonly secondFactor: BruteForcePreset
   /**
-   * Asking for a reset, and typing its code in. Leave attempts that sent a mail unsettled: each costs. An outsider who uses up an
-   * account's limit has had that many mails sent to the owner, any of which resets the password.
+   * Asking for a reset, and typing its code in: `guard` of `createPasswordReset` and `createRegistration` of `@portcullis/password`.
+   * Elsewhere, leave attempts that sent a mail unsettled: each costs. An outsider who uses up an account's limit has had that many mails
+   * sent to the owner, any of which resets the password.
    */
   readonly reset: BruteForcePreset
   /**
-   * API keys, checked at every request; `account` is the public part of a key, never the key. Right ones are given back to the address
-   * as well, and the limits are as wide as a client has requests under way.
+   * API keys, checked at every request: `guard` of `createApiKeys` of `@portcullis/tokens`. `account` is the public part of a key, never
+   * the key. Right ones are given back to the address as well, and the limits are as wide as a client has requests under way.
    */
   readonly apiKeys: BruteForcePreset
-  /** User codes of the device flow (RFC 8628 §5.1); `account` is who types them in. */
+  /**
+   * User codes of the device flow (RFC 8628 §5.1); `account` is who types them in. For a device flow of your own: `@portcullis/oauth`
+   * has none yet.
+   */
   readonly deviceCodes: BruteForcePreset
 }
 
