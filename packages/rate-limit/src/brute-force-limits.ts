@@ -1,21 +1,21 @@
 import { RateLimitError } from './errors.ts'
-import { type Policy, type ScopedPolicy, scopePolicies } from './policy.ts'
+import { type GcraPolicy, type ScopedPolicy, scopePolicies } from './policy.ts'
 import { presets } from './presets.ts'
 
 /** The limits of a brute-force guard, by what they count. Several policies of one sort make the wait grow. */
 export interface BruteForceLimits {
   /** Guesses at one account from one address, by clients that are not known. */
-  readonly pair?: readonly Policy[]
+  readonly pair?: readonly GcraPolicy[]
   /** Guesses at one account by all clients that are not known. Wider than `pair`, so that no single address locks an account. */
-  readonly account?: readonly Policy[]
+  readonly account?: readonly GcraPolicy[]
   /** Guesses at one account from one known device: they are taken from here, and not from `pair` and `account`. */
-  readonly device?: readonly Policy[]
+  readonly device?: readonly GcraPolicy[]
   /** Guesses at one account from all its known devices. Wider than `device`: it is for whoever has kept a drawer full of cookies. */
-  readonly devices?: readonly Policy[]
+  readonly devices?: readonly GcraPolicy[]
   /** Attempts from one address at all accounts, known devices included. */
-  readonly address?: readonly Policy[]
+  readonly address?: readonly GcraPolicy[]
   /** Failures of all clients that are not known, at all accounts together; empty: none. See `whenExhausted`. */
-  readonly budget?: readonly Policy[]
+  readonly budget?: readonly GcraPolicy[]
 }
 
 /** What is counted. */

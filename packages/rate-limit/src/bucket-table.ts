@@ -1,49 +1,58 @@
-import { hash } from 'node:crypto'
-import { type Gcra, gcra } from './gcra.ts'
+import { KeyIndex, NONE, OVERFLOW } from './key-index.ts'
+import type { GcraMeter } from './meter.ts'
 import type { ScopedPolicy } from './policy.ts'
+import type { Bucket, Table } from './table.ts'
 
-/** Slots looked at for a new key: while there is room, and when there is none. */
-const SWEEP = 4
-const SWEEP_WHEN_FULL = 256
-
-/** No slot: nothing is known of the key. */
-const NONE = -1
-
-/** The slot of all keys that came when the table was full of live ones. */
-export const OVERFLOW = -2
-
-/** Keys longer than this are kept as their digest, so that an entry's size has a bound. */
-const LONGEST_KEY = 64
-
-/**
- * The buckets of one policy in this process: an index from key to slot, and a number a slot. A bucket whose time has passed is as
- * good as none, so it is dropped as new keys come in, a few at a time: no timers, and no pause to sweep.
- */
-export class BucketTable {
+/** The buckets of one GCRA policy in this process: a number a slot. Times are ticks since the store's origin. */
+export class BucketTable implements Table {
   readonly policy: ScopedPolicy
-  readonly gcra: Gcra
+  readonly meter: GcraMeter
   readonly #maxKeys: number
+  readonly #index: KeyIndex
   #overflow = 0
-  readonly #slots = new Map<string, number>()
   #arrivals = new Float64Array(64)
-  #used = 0
-  /** The first of the freed slots; each holds the next. */
-  #free = NONE
-  #hand: MapIterator<[string, number]> | undefined
 
-  constructor(policy: ScopedPolicy, maxKeys: number) {
+  constructor(policy: ScopedPolicy, meter: GcraMeter, maxKeys: number) {
     this.policy = policy
-    this.gcra = gcra(policy)
+    this.meter = meter
     this.#maxKeys = maxKeys
+    this.#index = new KeyIndex(maxKeys, {
+      isOver: (slot, ticks) => this.arrival(slot) <= ticks,
+      free: (slot, next) => {
+        this.#arrivals[slot] = next
+      },
+      nextFree: (slot) => this.#arrivals[slot] ?? NONE,
+    })
   }
 
   get size(): number {
-    return this.#slots.size
+    return this.#index.size
   }
 
-  /** The key's slot; {@link NONE} for a new key that can have one, {@link OVERFLOW} for one that can't. */
+  look(key: string, now: number): Bucket {
+    const { policy, meter } = this
+    const ticks = now * meter.scale
+    const slot = this.locate(key, ticks)
+    const lead = Math.max(0, this.arrival(slot) - ticks)
+    const write = (after: number): void => this.write(key, slot, ticks + after)
+    return {
+      found: () => ({ policy, meter, lead }),
+      overflow: slot === OVERFLOW,
+      charge: (units) => write(lead + units * meter.increment),
+      giveBack: (units) => {
+        // Where nothing is known of the key, everything has come back already.
+        if (slot !== NONE) write(lead - units * meter.increment)
+      },
+    }
+  }
+
+  startOf(): undefined {
+    return undefined
+  }
+
+  /** The key's slot, for {@link arrival} and {@link write}. */
   locate(key: string, nowTicks: number): number {
-    return this.#slots.get(key.length > LONGEST_KEY ? digest(key) : key) ?? (this.#makeRoom(nowTicks) ? NONE : OVERFLOW)
+    return this.#index.locate(key, nowTicks)
   }
 
   /** The theoretical arrival time of a slot: ticks. Long past where there is none. */
@@ -58,62 +67,14 @@ export class BucketTable {
       this.#overflow = ticks
       return
     }
-    // Before the array is looked at: a new key may have it replaced by a larger one.
-    const own = slot === NONE ? this.#add(key) : slot
+    const own = slot === NONE ? this.#index.add(key) : slot
+    if (own >= this.#arrivals.length) this.#grow(own)
     this.#arrivals[own] = ticks
   }
 
-  #makeRoom(nowTicks: number): boolean {
-    const full = this.#slots.size >= this.#maxKeys
-    this.#sweep(full ? SWEEP_WHEN_FULL : SWEEP, nowTicks)
-    return this.#slots.size < this.#maxKeys
+  #grow(slot: number): void {
+    const larger = new Float64Array(Math.min(this.#maxKeys, Math.ceil(slot * 1.25) + 1))
+    larger.set(this.#arrivals)
+    this.#arrivals = larger
   }
-
-  #add(key: string): number {
-    const slot = this.#takeSlot()
-    this.#slots.set(key.length > LONGEST_KEY ? digest(key) : compact(key), slot)
-    return slot
-  }
-
-  #takeSlot(): number {
-    const free = this.#free
-    if (free !== NONE) {
-      // A number that was read from floating point stays one, and would cost an object a key in the index.
-      this.#free = (this.#arrivals[free] ?? NONE) | 0
-      return free | 0
-    }
-    if (this.#used === this.#arrivals.length) {
-      const larger = new Float64Array(Math.min(this.#maxKeys, Math.ceil(this.#used * 1.25)))
-      larger.set(this.#arrivals)
-      this.#arrivals = larger
-    }
-    return this.#used++ | 0
-  }
-
-  #sweep(steps: number, nowTicks: number): void {
-    for (let step = 0; step < steps; step++) {
-      this.#hand ??= this.#slots.entries()
-      const next = this.#hand.next()
-      if (next.done === true) {
-        this.#hand = undefined
-        return
-      }
-      const [key, slot] = next.value
-      if (this.arrival(slot) > nowTicks) continue
-      this.#slots.delete(key)
-      this.#arrivals[slot] = this.#free
-      this.#free = slot
-    }
-  }
-}
-
-/** A copy that holds on to nothing else: a piece cut from a header would keep the whole header alive. */
-function compact(key: string): string {
-  const copy = Buffer.from(key, 'latin1').toString('latin1')
-  return copy === key ? copy : Buffer.from(key, 'utf16le').toString('utf16le')
-}
-
-// 65 characters: no key that is kept as it is can be made to equal a digest.
-function digest(key: string): string {
-  return `#${hash('sha256', Buffer.from(key, 'utf16le'), 'hex')}`
 }

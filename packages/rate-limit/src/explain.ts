@@ -1,5 +1,5 @@
 import type { Plan } from './plans.ts'
-import type { ScopedPolicy } from './policy.ts'
+import type { Algorithm, ScopedPolicy } from './policy.ts'
 import type { RateLimitResult, RateLimitVerdict } from './store.ts'
 
 /** What a limit would say to a request, and why. Plain data, without the key: safe to log, and to show to whom operates the API. */
@@ -26,8 +26,9 @@ export interface Explanation {
 /** What one policy would say. */
 export interface PolicyExplanation {
   readonly policy: string
+  readonly algorithm: Algorithm
   readonly quota: number
-  /** Seconds. */
+  /** Seconds; of a calendar's period the most that it can have. */
   readonly window: number
   readonly burst: number
   /** Whether it refuses nothing, whatever it says. */
@@ -35,7 +36,7 @@ export interface PolicyExplanation {
   readonly allowed: boolean
   /** Whole units left. */
   readonly remaining: number
-  /** Whole seconds until the request would pass, 0 where it would now; `undefined`: it costs more than ever passes. */
+  /** Whole seconds until the request would pass, 0 where it would now; of windows, at the latest. `undefined`: it costs more than ever passes. */
   readonly passesIn: number | undefined
   /** Whole seconds until everything has come back. */
   readonly fullIn: number
@@ -91,13 +92,15 @@ function partOf(
   shadow: boolean,
 ): PolicyExplanation | undefined {
   if (policy === undefined || result === undefined) return undefined
-  const { name, quota, window, burst } = policy
+  const { name, algorithm, quota, window, burst } = policy
   const { remaining, resetAt } = result
   const lead = Math.max(0, resetAt - at)
   const allowed = cost === 0 ? result.allowed : remaining >= cost
-  const wait = lead - ((burst - cost) * window * 1000) / quota
+  // Of windows, a check without a cost does not tell when one with a cost passes: at the latest when everything is back.
+  const wait = algorithm === 'gcra' ? lead - ((burst - cost) * window * 1000) / quota : lead
   return {
     policy: name,
+    algorithm,
     quota,
     window,
     burst,

@@ -15,13 +15,17 @@ export interface RateLimitFields {
  */
 function rateLimitFields(policies: readonly ScopedPolicy[]): RateLimitFields {
   const declared = serializeList(
-    policies.map(({ name, quota, window }) => [
+    policies.map(({ name, quota, window, algorithm }) => [
       name,
-      // §3.1.3: whole seconds. A window of 0.5 s is announced as 1 s: never more than the truth.
-      new Map([
-        ['q', quota],
-        ['w', Math.ceil(window)],
-      ]),
+      // §3.1.3: whole seconds. A window of 0.5 s is announced as 1 s: never more than the truth. A month has no number of seconds.
+      new Map(
+        algorithm === 'calendar'
+          ? [['q', quota]]
+          : [
+              ['q', quota],
+              ['w', Math.ceil(window)],
+            ],
+      ),
     ]),
   )
   const policyLine = ['RateLimit-Policy', declared] as const
@@ -101,8 +105,11 @@ function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
 }
 
 // §4.1.2: seconds until there is more. While there is something left it is the time over which what is left is meant to be spent, so
-// that no client reads a higher rate than the policy's from r and t (§6, §8.5).
+// that no client reads a higher rate than the policy's from r and t (§6, §8.5). What is left of a window that ends for all of its units
+// at once is meant for the rest of it.
 function resetSeconds(result: RateLimitResult, policy: ScopedPolicy, at: number): number {
+  const ends = policy.algorithm === 'fixed' || policy.algorithm === 'calendar'
+  if (ends && result.resetAt > at) return secondsUntil(result.resetAt, at)
   if (result.allowed && result.remaining > 0) return Math.ceil((result.remaining * policy.window) / policy.quota)
   // A cost beyond the burst never passes; what there is to say is when the bucket is full.
   return secondsUntil(result.retryAt === Number.POSITIVE_INFINITY ? result.resetAt : result.retryAt, at)

@@ -9,6 +9,7 @@ export {
   type RefusedAttempt,
 } from './brute-force.ts'
 export type { BruteForceLimits } from './brute-force-limits.ts'
+export type { CalendarPeriod } from './calendar.ts'
 export {
   type AcquireContext,
   type AcquiredSeat,
@@ -58,7 +59,15 @@ export { type ByAddressOptions, type ByPrincipalOptions, byAddress, byPrincipal,
 export type { LimitFacts, LimitGuard, LimitOptions } from './limit-options.ts'
 export { createMemoryRateLimitStore, type MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './memory-store.ts'
 export { type LimitPolicy, type Plans, plans } from './plans.ts'
-export { type Policy, type ScopedPolicy, scopePolicies } from './policy.ts'
+export {
+  type Algorithm,
+  type CalendarPolicy,
+  type GcraPolicy,
+  type Policy,
+  type ScopedPolicy,
+  scopePolicies,
+  type WindowPolicy,
+} from './policy.ts'
 export { type BruteForcePreset, type BruteForcePresets, presets } from './presets.ts'
 export type { ActualCost } from './settlement.ts'
 export { type Priority, type ShedFacts, type ShedGuard, type ShedOptions, shed } from './shed.ts'

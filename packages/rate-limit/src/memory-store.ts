@@ -1,9 +1,13 @@
 import { type Clock, systemClock } from '@portcullis/core'
-import { BucketTable, OVERFLOW } from './bucket-table.ts'
+import { BucketTable } from './bucket-table.ts'
 import { RateLimitError } from './errors.ts'
-import { ceilToMs } from './gcra.ts'
+import { OVERFLOW } from './key-index.ts'
+import { LogTable } from './log-table.ts'
+import { meterOf } from './meter.ts'
 import { checkCost, requireSameNumbers, type ScopedPolicy } from './policy.ts'
-import type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'
+import type { RateLimitStore, RateLimitVerdict } from './store.ts'
+import type { Table } from './table.ts'
+import { keyOf, lets, resultOf, verdictOf } from './verdict.ts'
 
 /** Options of {@link createMemoryRateLimitStore}. */
 export interface MemoryRateLimitStoreOptions {
@@ -39,11 +43,11 @@ class MemoryStore implements MemoryRateLimitStore {
   readonly #origin: number
   /** Milliseconds since the origin, the most that the clock has shown. */
   #time = 0
-  readonly #tables = new Map<string, BucketTable>()
-  readonly #plans = new WeakMap<readonly ScopedPolicy[], readonly BucketTable[]>()
+  readonly #tables = new Map<string, Table>()
+  readonly #plans = new WeakMap<readonly ScopedPolicy[], readonly Table[]>()
   /** Most stores have one limiter: it need not be looked up. */
   #lastPolicies: readonly ScopedPolicy[] | undefined
-  #lastPlan: readonly BucketTable[] = []
+  #lastPlan: readonly Table[] = []
 
   constructor({ clock = systemClock, maxKeys = 100_000 }: MemoryRateLimitStoreOptions) {
     if (!Number.isInteger(maxKeys) || maxKeys < 1 || maxKeys > 2 ** 24) {
@@ -68,50 +72,56 @@ class MemoryStore implements MemoryRateLimitStore {
     checkCost(cost)
     const tables = this.#plan(policies)
     const now = this.#now()
-    if (tables.length === 1) return this.#consumeOne(member(tables, 0), member(keys, 0), now, cost)
+    const [only] = tables
+    if (tables.length === 1 && only instanceof BucketTable) return this.#consumeOne(only, keyOf(keys, 0), now, cost)
 
-    const looks = tables.map((table, i) => look(table, member(keys, i), now))
-    const allowed = looks.every(({ table, arrival }) => allows(table, arrival, now, cost))
-    const results = looks.map(({ table, key, slot, arrival }) => {
-      if (!allowed || cost === 0) return resultOf(table, this.#origin, now, cost, arrival, 0)
-      table.write(key, slot, arrival + cost * table.gcra.increment)
-      return resultOf(table, this.#origin, now, cost, arrival, cost)
-    })
-    return { allowed, at: this.#origin + now, results, degraded: looks.some(({ slot }) => slot === OVERFLOW) }
+    const at = this.#origin + now
+    const buckets = tables.map((table, i) => table.look(keyOf(keys, i), now))
+    const charged = buckets.every((bucket) => lets(bucket.found(cost, 0), at, cost)) ? cost : 0
+    const found = buckets.map((bucket) => bucket.found(cost, charged))
+    if (charged > 0) for (const bucket of buckets) bucket.charge(charged)
+    return verdictOf(
+      found,
+      at,
+      cost,
+      buckets.some(({ overflow }) => overflow),
+    )
   }
 
   /** The common case, where nothing has to be remembered between looking and charging. */
   #consumeOne(table: BucketTable, key: string, now: number, cost: number): RateLimitVerdict {
-    const nowTicks = now * table.gcra.scale
-    const slot = table.locate(key, nowTicks)
-    const arrival = Math.max(table.arrival(slot), nowTicks)
-    const allowed = allows(table, arrival, now, cost)
-    if (allowed && cost > 0) table.write(key, slot, arrival + cost * table.gcra.increment)
-    const result = resultOf(table, this.#origin, now, cost, arrival, allowed ? cost : 0)
-    return { allowed, at: this.#origin + now, results: [result], degraded: slot === OVERFLOW }
+    const { policy, meter } = table
+    const ticks = now * meter.scale
+    const slot = table.locate(key, ticks)
+    const found = { policy, meter, lead: Math.max(0, table.arrival(slot) - ticks) }
+    const at = this.#origin + now
+    const allowed = lets(found, at, cost)
+    if (allowed && cost > 0) table.write(key, slot, ticks + found.lead + cost * meter.increment)
+    return { allowed, at, results: [resultOf(found, at, cost, allowed ? cost : 0)], degraded: slot === OVERFLOW }
   }
 
   adjust(keys: readonly string[], policies: readonly ScopedPolicy[], units: number, reserved?: RateLimitVerdict): void {
     checkCost(Math.abs(units))
+    if (units === 0) return
     const now = this.#now()
     for (const [i, table] of this.#plan(policies).entries()) {
       const before = reserved?.results[i]
-      if (units < 0 && before !== undefined && before.resetAt <= this.#origin + now) continue
-      const { key, slot, arrival } = look(table, member(keys, i), now)
-      // Nothing is known of the key: everything has come back already.
-      if (units < 0 && slot < 0) continue
-      table.write(key, slot, arrival + units * table.gcra.increment)
+      const bucket = table.look(keyOf(keys, i), now)
+      if (units > 0) bucket.charge(units)
+      else if (before === undefined || before.resetAt > this.#origin + now) {
+        bucket.giveBack(-units, before && table.startOf(before))
+      }
     }
   }
 
   /** A clock that goes back, goes on, and goes back must not earn the same second twice: time stands still until it has caught up. */
   #now(): number {
-    const now = this.#clock.now() - this.#origin
+    const now = Math.floor(this.#clock.now()) - this.#origin
     if (now > this.#time) this.#time = now
     return this.#time
   }
 
-  #plan(policies: readonly ScopedPolicy[]): readonly BucketTable[] {
+  #plan(policies: readonly ScopedPolicy[]): readonly Table[] {
     if (policies === this.#lastPolicies) return this.#lastPlan
     const tables = this.#plans.get(policies) ?? policies.map((policy) => this.#table(policy))
     this.#plans.set(policies, tables)
@@ -120,10 +130,10 @@ class MemoryStore implements MemoryRateLimitStore {
     return tables
   }
 
-  #table(policy: ScopedPolicy): BucketTable {
+  #table(policy: ScopedPolicy): Table {
     const found = this.#tables.get(policy.scope)
     if (found === undefined) {
-      const table = new BucketTable(policy, this.#maxKeys)
+      const table = tableOf(policy, this.#maxKeys, this.#origin)
       this.#tables.set(policy.scope, table)
       return table
     }
@@ -132,48 +142,7 @@ class MemoryStore implements MemoryRateLimitStore {
   }
 }
 
-/** A bucket as a check finds it. Times of the store are milliseconds since its origin. */
-interface Look {
-  readonly table: BucketTable
-  readonly key: string
-  readonly slot: number
-  /** Ticks; not before now. */
-  readonly arrival: number
-}
-
-function look(table: BucketTable, key: string, now: number): Look {
-  const nowTicks = now * table.gcra.scale
-  const slot = table.locate(key, nowTicks)
-  return { table, key, slot, arrival: Math.max(table.arrival(slot), nowTicks) }
-}
-
-function allows({ gcra }: BucketTable, arrival: number, now: number, cost: number): boolean {
-  return arrival + cost * gcra.increment - gcra.tolerance <= now * gcra.scale
-}
-
-/** @param charged what was charged of the cost: all or nothing */
-function resultOf(
-  table: BucketTable,
-  origin: number,
-  now: number,
-  cost: number,
-  arrival: number,
-  charged: number,
-): RateLimitResult {
-  const { scale, increment, tolerance } = table.gcra
-  const after = arrival + charged * increment
-  const passes = after + cost * increment - tolerance
-  return {
-    policy: table.policy.name,
-    allowed: allows(table, arrival, now, cost),
-    remaining: Math.max(0, Math.floor((tolerance - (after - now * scale)) / increment)),
-    retryAt: cost > table.policy.burst ? Number.POSITIVE_INFINITY : origin + Math.max(Math.ceil(now), ceilToMs(passes, scale)),
-    resetAt: origin + ceilToMs(after, scale),
-  }
-}
-
-function member<T>(list: readonly T[], i: number): T {
-  const found = list[i]
-  if (found === undefined) throw new RateLimitError('rate_limit.key_missing', 'a check needs one key for each policy')
-  return found
+function tableOf(policy: ScopedPolicy, maxKeys: number, origin: number): Table {
+  const meter = meterOf(policy)
+  return meter.kind === 'gcra' ? new BucketTable(policy, meter, maxKeys) : new LogTable(policy, meter, maxKeys, origin)
 }

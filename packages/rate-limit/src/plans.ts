@@ -3,7 +3,7 @@ import { RateLimitError } from './errors.ts'
 import { type Policy, type ScopedPolicy, scopePolicies } from './policy.ts'
 
 /** A policy of a {@link limit}. */
-export interface LimitPolicy extends Policy {
+export type LimitPolicy = Policy & {
   /**
    * Whether it is only tried out: it counts what passes, says in an event what it would have refused, and refuses nothing. Clients are not
    * told of it.

@@ -1,10 +1,10 @@
 import { type Clock, PortcullisError } from '@portcullis/core'
 import { RateLimitError } from './errors.ts'
-import { gcra } from './gcra.ts'
 import { createMemoryRateLimitStore } from './memory-store.ts'
+import { meterOf } from './meter.ts'
 import type { ScopedPolicy } from './policy.ts'
 import type { RateLimitStore, RateLimitVerdict } from './store.ts'
-import { verdictOf } from './verdict.ts'
+import { untouched, verdictOf } from './verdict.ts'
 
 /**
  * What a limit does while its store can't be asked: counts in this process, up to its share (`local`), lets everything pass (`open`), or
@@ -50,7 +50,15 @@ export function withStandIn(store: RateLimitStore, { mode, processes, clock }: S
   }
 
   const answer = (keys: readonly string[], policies: readonly ScopedPolicy[], cost: number): RateLimitVerdict => {
-    const verdict = mode === 'open' ? verdictOf(policies.map(untouched), clock.now(), 0, true) : count(keys, policies, cost)
+    const verdict =
+      mode === 'open'
+        ? verdictOf(
+            policies.map((policy) => untouched(policy, meterOf(policy))),
+            clock.now(),
+            0,
+            true,
+          )
+        : count(keys, policies, cost)
     own.add(verdict)
     return verdict
   }
@@ -83,12 +91,16 @@ function whenOut<T>(ask: () => T | Promise<T>, otherwise: () => T): T | Promise<
   }
 }
 
-/** The same quota in a window that is as many times longer: a rate that is divided, and no quota that is rounded to nothing. */
+/**
+ * A rate: the same quota in a window that is as many times longer, so that no quota is rounded to nothing. A quota of windows: its part, and
+ * at least 1, in a window that is as much longer; never shorter, or all together would grant more in the window that was declared. Of a
+ * calendar's period, its part, and at least 1.
+ */
 function share(policy: ScopedPolicy, processes: number): ScopedPolicy {
-  const window = Math.min(policy.window * processes, LONGEST_WINDOW)
-  return Object.freeze({ ...policy, window, burst: Math.max(1, Math.floor(policy.burst / processes)) })
-}
-
-function untouched(policy: ScopedPolicy) {
-  return { policy, gcra: gcra(policy), lead: 0 }
+  const { algorithm, quota, window } = policy
+  const burst = Math.max(1, Math.floor(policy.burst / processes))
+  if (algorithm === 'gcra') return Object.freeze({ ...policy, burst, window: Math.min(window * processes, LONGEST_WINDOW) })
+  if (algorithm === 'calendar') return Object.freeze({ ...policy, quota: burst, burst })
+  const longer = Math.ceil((window * 1000 * burst * processes) / quota) / 1000
+  return Object.freeze({ ...policy, quota: burst, burst, window: Math.min(Math.max(window, longer), LONGEST_WINDOW) })
 }

@@ -17,9 +17,9 @@ export interface Steering {
   /**
    * Refuses all requests of a key for at least so long, and for at most two units of the finest policy longer. It is a charge like any
    * other, of the policy whose units come back fastest, and that policy is empty when it ends: whoever was blocked goes on slowly.
-   * A key that is blocked for longer already stays blocked as long as it was.
+   * A key that is blocked for longer already stays blocked as long as it was. It takes a policy by GCRA: a window forgets with its end.
    * @param seconds from 0.001 to 366 days
-   * @throws RateLimitError `rate_limit.options_invalid`, also where all policies are shadows; `rate_limit.key_missing`; what the store throws
+   * @throws RateLimitError `rate_limit.options_invalid`, also where no policy that is not a shadow is by GCRA; `rate_limit.key_missing`; what the store throws
    */
   block(key: string | undefined, seconds: number): Promise<void>
   /** Gives a key everything back, blocks included. @throws RateLimitError `rate_limit.key_missing`; what the store throws */
@@ -54,7 +54,10 @@ export function steering(store: RateLimitStore, plans: readonly Plan[]): Steerin
 
   const blockIn = async (key: string, plan: Plan, ms: number): Promise<void> => {
     const leads = await leadsOf(store, key, plan)
-    const charges = plan.enforced.map((policy, i) => ({ i, step: stepOf(policy), units: unitsTo(ms, policy, leads[i] ?? 0) }))
+    const charges = plan.enforced
+      .map((policy, i) => ({ i, policy, step: stepOf(policy), units: unitsTo(ms, policy, leads[i] ?? 0) }))
+      .filter(({ policy }) => policy.algorithm === 'gcra')
+    if (charges.length === 0) throw invalid('a block is a charge that takes its time to come back: it needs a policy by gcra')
     // The finest that can say it: a unit of a microsecond can't be charged often enough for a day.
     const [finest] = charges.filter(({ units }) => units <= MOST_UNITS).sort((a, b) => a.step - b.step)
     if (finest === undefined) throw invalid('no policy is coarse enough for so long a block')
@@ -63,9 +66,7 @@ export function steering(store: RateLimitStore, plans: readonly Plan[]): Steerin
 
   const forgiveIn = async (key: string, plan: Plan): Promise<void> => {
     const leads = await leadsOf(store, key, plan)
-    await Promise.all(
-      plan.enforced.map((policy, i) => charge(key, plan, i, -Math.min(MOST_UNITS, Math.ceil((leads[i] ?? 0) / stepOf(policy))))),
-    )
+    await Promise.all(plan.enforced.map((policy, i) => charge(key, plan, i, -unitsIn(policy, leads[i] ?? 0))))
   }
 
   return {
@@ -97,6 +98,12 @@ async function leadsOf(store: RateLimitStore, key: string, { enforced }: Plan): 
 /** Units that carry a bucket so far that nothing passes for so many milliseconds, not even what costs nothing. */
 function unitsTo(ms: number, policy: ScopedPolicy, lead: number): number {
   return Math.ceil((ms + policy.burst * stepOf(policy) - lead) / stepOf(policy))
+}
+
+/** Units to give back so that nothing is left that was charged. */
+function unitsIn(policy: ScopedPolicy, lead: number): number {
+  // A log does not say how far it is beyond its quota; more than was charged is never given back.
+  return policy.algorithm === 'gcra' ? Math.min(MOST_UNITS, Math.ceil(lead / stepOf(policy))) : MOST_UNITS
 }
 
 /** Milliseconds in which a unit comes back. */

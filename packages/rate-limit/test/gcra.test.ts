@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createMemoryRateLimitStore, type Policy, scopePolicies } from '../src/index.ts'
+import { createMemoryRateLimitStore, type GcraPolicy as Policy, scopePolicies } from '../src/index.ts'
 import { manualClock } from './support.ts'
 
 const RUNS = { numRuns: 4_000 }

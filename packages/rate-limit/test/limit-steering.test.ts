@@ -128,6 +128,48 @@ describe.each([
   })
 })
 
+describe('a limit by windows', () => {
+  const strict: LimitPolicy = { name: 'strict', algorithm: 'strict', quota: 5, window: 60 }
+  const fixed: LimitPolicy = { name: 'fixed', algorithm: 'fixed', quota: 5, window: 60 }
+  const monthly: LimitPolicy = { name: 'monthly', algorithm: 'calendar', quota: 50, period: 'month' }
+
+  it('makes a key pay a penalty until the end of its windows, beyond its quota too [ASVS 2.4.1]', async () => {
+    const { clock, guard } = make({ policies: [strict, fixed, monthly] })
+    await guard.penalize(key, 500)
+    expect(await left(guard)).toEqual([0, 0, 0])
+    clock.time += 59_999
+    expect(await left(guard)).toEqual([0, 0, 0])
+    clock.time += 1
+    expect(await left(guard)).toEqual([5, 5, 0])
+  })
+
+  it('forgives everything that was charged, however far beyond the quota and at however many moments', async () => {
+    const { clock, guard } = make({ policies: [strict, fixed, monthly] })
+    for (let n = 0; n < 3; n++) {
+      await guard.penalize(key, 1_000_000)
+      clock.time += 1_000
+    }
+    await guard.forgive(key)
+    expect(await left(guard)).toEqual([5, 5, 50])
+  })
+
+  it('does not take a block, which a window would forget with its end: an error, and nothing is charged', async () => {
+    const { guard } = make({ policies: [strict, fixed, monthly] })
+    expect(await caught(() => guard.block(key, 60))).toMatchObject({ code: 'rate_limit.options_invalid' })
+    expect(await left(guard)).toEqual([5, 5, 50])
+  })
+
+  it('leaves a block to the policy by gcra beside it, which is charged alone', async () => {
+    const { clock, guard } = make({ policies: [{ ...strict, window: 1 }, daily, monthly] })
+    await guard.block(key, 3_600)
+    expect(await left(guard)).toEqual([5, 0, 50])
+    clock.time += 3_599_999
+    expect(await guard(request(key))).toMatchObject({ type: 'reply' })
+    await guard.forgive(key)
+    expect(await guard(request(key))).toMatchObject({ type: 'continue' })
+  })
+})
+
 describe('a block', () => {
   it('is a charge of a policy that can say so long a time in a billion units', async () => {
     const fine: LimitPolicy = { name: 'bytes', quota: 1_000_000_000, window: 1 }
@@ -307,6 +349,7 @@ describe('explain', () => {
       policies: [
         {
           policy: 'burst',
+          algorithm: 'gcra',
           quota: 60,
           window: 60,
           burst: 60,
@@ -318,6 +361,7 @@ describe('explain', () => {
         },
         {
           policy: 'daily',
+          algorithm: 'gcra',
           quota: 1,
           window: 86_400,
           burst: 1,

@@ -84,6 +84,84 @@ describe('a limit whose store is down', () => {
     }
   })
 
+  it.each([
+    ['strict', 60_000],
+    ['fixed', 60_000],
+    // What fades has gone with the end of the next window.
+    ['sliding', 120_000],
+  ] as const)('has of a quota that is %s its part, and again when that is back, not before', async (algorithm, back) => {
+    const { clock, asked, guard } = limiter({ policies: [{ name: 'a', algorithm, quota: 100, window: 60 }], processes: 4 })
+    asked.down = true
+    expect(await passing(guard, 200)).toBe(25)
+    clock.time += back - 1
+    if (algorithm !== 'sliding') expect(await passing(guard, 1)).toBe(0)
+    clock.time += 1
+    expect(await passing(guard, 200)).toBe(25)
+  })
+
+  it.each(['strict', 'fixed'] as const)(
+    'has one unit of a quota that is %s and less than there are processes, and for as much longer',
+    async (algorithm) => {
+      const { clock, asked, guard } = limiter({ policies: [{ name: 'a', algorithm, quota: 2, window: 60 }], processes: 5 })
+      asked.down = true
+      expect(await passing(guard, 3)).toBe(1)
+      clock.time += 149_999
+      expect(await passing(guard, 3)).toBe(0)
+      clock.time += 1
+      expect(await passing(guard, 3)).toBe(1)
+    },
+  )
+
+  it('has a window that is as long as was declared where its part was rounded: all together keep a strict limit', async () => {
+    const processes = 3
+    const shared = { policies: [{ name: 'a', algorithm: 'strict', quota: 100, window: 60 }], processes } as const
+    const all = Array.from({ length: processes }, () => limiter(shared))
+    let together = 0
+    for (const moment of [0, 59_399, 1, 599]) {
+      for (const { clock, asked, guard } of all) {
+        asked.down = true
+        clock.time += moment
+        together += await passing(guard, 100)
+      }
+    }
+    expect(together).toBe(99)
+  })
+
+  it('has of a day its part of what the day has, by the same calendar', async () => {
+    const day = { name: 'a', algorithm: 'calendar', quota: 103, period: 'day', timeZone: 'Asia/Kathmandu' } as const
+    const { clock, asked, guard } = limiter({ policies: [day], processes: 4 })
+    asked.down = true
+    clock.time = Date.parse('2027-02-20T18:14:59.999Z')
+    expect(await passing(guard, 200)).toBe(25)
+    expect(await passing(guard, 1)).toBe(0)
+    clock.time += 1
+    expect(await passing(guard, 200)).toBe(25)
+    const few = limiter({ policies: [{ ...day, quota: 3 }], processes: 4 })
+    few.asked.down = true
+    expect(await passing(few.guard, 5)).toBe(1)
+  })
+
+  it.each(['gcra', 'strict'] as const)('waits for no more than 366 days, by %s', async (algorithm) => {
+    const { clock, asked, guard } = limiter({
+      policies: [{ name: 'a', algorithm, quota: 1, window: 366 * 86_400 }],
+      processes: 4,
+    })
+    asked.down = true
+    expect(await passing(guard, 2)).toBe(1)
+    clock.time += 366 * 86_400_000
+    expect(await passing(guard, 2)).toBe(1)
+  })
+
+  it.each(['strict', 'sliding', 'calendar'] as const)(
+    'lets everything pass where it was told to be open, by %s too',
+    async (algorithm) => {
+      const numbers = algorithm === 'calendar' ? ({ algorithm, period: 'day' } as const) : { algorithm, window: 60 }
+      const { asked, guard } = limiter({ policies: [{ name: 'a', quota: 1, ...numbers }], whenUnavailable: 'open' })
+      asked.down = true
+      expect(await passing(guard, 5)).toBe(5)
+    },
+  )
+
   it('goes back to the store as soon as that answers, to what was counted there before', async () => {
     const { asked, guard } = limiter()
     expect(await passing(guard, 60)).toBe(60)
