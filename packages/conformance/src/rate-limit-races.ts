@@ -1,20 +1,25 @@
-import { type AllowedAttempt, createBruteForceGuard, type RateLimitStore } from '@portcullis/rate-limit'
+import { type AllowedAttempt, createBruteForceGuard, type Policy, type RateLimitStore } from '@portcullis/rate-limit'
 import { expect } from 'vitest'
 import type { RateLimitBehaviour, RateLimitContext } from './rate-limit-subject.ts'
+
+/** Of every algorithm but GCRA. */
+const LOGS_OF_TEN: readonly Policy[] = [
+  { name: 'p', algorithm: 'strict', quota: 10, window: 3600 },
+  { name: 'p', algorithm: 'fixed', quota: 10, window: 3600 },
+  { name: 'p', algorithm: 'sliding', quota: 10, window: 3600 },
+  { name: 'p', algorithm: 'calendar', quota: 10, period: 'year' },
+]
 
 /** Many at once, spread over every connection that the backend gives. */
 export const races: readonly RateLimitBehaviour[] = [
   {
     title: 'of 1,000 checks at once against a limit of 10, exactly 10 pass',
-    async check(context) {
-      const policies = context.limiter({ name: 'p', quota: 10, window: 3600 })
-      const verdicts = await atOnce(context, 1000, (store) => store.consume(['k'], policies, 1))
-      const passed = verdicts.filter(({ allowed }) => allowed)
-      expect(passed).toHaveLength(10)
-      // Each saw its own state: no two took the same unit.
-      expect(passed.map(({ results }) => results[0]?.remaining).sort((a, b) => Number(a) - Number(b))).toEqual(range(10))
-    },
+    check: (context) => tenPass(context, { name: 'p', quota: 10, window: 3600 }),
   },
+  ...LOGS_OF_TEN.map((policy) => ({
+    title: `of 1,000 checks at once against a limit of 10 that is ${policy.algorithm}, exactly 10 pass`,
+    check: (context: RateLimitContext) => tenPass(context, policy),
+  })),
   {
     title: 'of 1,000 checks at once of two policies, no more pass than the tighter one says, and the other is charged no more',
     async check(context) {
@@ -23,6 +28,24 @@ export const races: readonly RateLimitBehaviour[] = [
       expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10)
       const { results } = await context.consume(['k', 'k'], policies, 0)
       expect(results.map(({ remaining }) => remaining)).toEqual([15, 0])
+    },
+  },
+  {
+    title: 'of 1,000 checks at once of two policies, one of them strict, no more pass than the tighter one says, whichever it is',
+    async check(context) {
+      for (const [strict, other] of [
+        [10, 25],
+        [25, 10],
+      ] as const) {
+        const policies = context.limiter(
+          { name: 'p', algorithm: 'strict', quota: strict, window: 3600 },
+          { name: 'q', quota: other, window: 3600 },
+        )
+        const verdicts = await atOnce(context, 1000, (store) => store.consume(['k', 'k'], policies, 1))
+        expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10)
+        const { results } = await context.consume(['k', 'k'], policies, 0)
+        expect(results.map(({ remaining }) => remaining)).toEqual([strict - 10, other - 10])
+      }
     },
   },
   {
@@ -71,6 +94,13 @@ export const races: readonly RateLimitBehaviour[] = [
     },
   },
   {
+    title: 'a refund and a first charge of the same key at once: the refund takes no more than its own units away',
+    async check(context) {
+      await firstChargesAndRefunds(context, { name: 'p', quota: 1000, window: 3600 })
+      await firstChargesAndRefunds(context, { name: 'p', algorithm: 'strict', quota: 1000, window: 3600 })
+    },
+  },
+  {
     title: 'of 200 refunds at once each counts once',
     async check(context) {
       const policies = context.limiter({ name: 'p', quota: 500, window: 3600 })
@@ -99,6 +129,28 @@ export const races: readonly RateLimitBehaviour[] = [
     },
   },
 ]
+
+async function tenPass(context: RateLimitContext, policy: Policy): Promise<void> {
+  const policies = context.limiter(policy)
+  const verdicts = await atOnce(context, 1000, (store) => store.consume(['k'], policies, 1))
+  const passed = verdicts.filter(({ allowed }) => allowed)
+  expect(passed).toHaveLength(10)
+  // Each saw its own state: no two took the same unit.
+  expect(passed.map(({ results }) => results[0]?.remaining).sort((a, b) => Number(a) - Number(b))).toEqual(range(10))
+}
+
+/** On each of 300 keys that are new, a charge of 5 and a refund of 1 at once, over different connections: 4 at least are counted. */
+async function firstChargesAndRefunds(context: RateLimitContext, policy: Policy): Promise<void> {
+  const policies = context.limiter(policy)
+  await atOnce(context, 600, async (store, n) => {
+    const key = [`k${n >> 1}`]
+    if (n % 2 === 0) await store.consume(key, policies, 5)
+    else await store.adjust(key, policies, -1)
+  })
+  const left = await atOnce(context, 300, (store, n) => store.consume([`k${n}`], policies, 0))
+  // What is given back before anything was taken is lost.
+  expect(left.filter(({ results }) => ![995, 996].includes(results[0]?.remaining ?? 0))).toEqual([])
+}
 
 /** 200 attempts at once, by a guard for each connection. @returns those that were let through */
 async function guesses(context: RateLimitContext): Promise<AllowedAttempt[]> {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import { dropRateLimitTable, rateLimitTable } from './rate-limit-table.ts'
+import { dropRateLimitLogs, holdsRateLimitLogs, rateLimitLogs } from './rate-limit-log-table.ts'
+import { dropRateLimitRefunds, dropRateLimitTable, rateLimitRefunds, rateLimitTable } from './rate-limit-table.ts'
 import { type Database, type Dialect, type EntryDatabase, textOf } from './schema.ts'
 
 /** A change to the framework's own tables. */
@@ -10,7 +11,7 @@ export interface Migration {
   /** The statements that undo it, and what it made with it. */
   down(db: Database, dialect: Dialect): Promise<readonly string[]>
   /** Whether undoing it would lose something. */
-  holdsData(db: Database, now: number): Promise<boolean>
+  holdsData(db: Database, now: number, dialect: Dialect): Promise<boolean>
 }
 
 /** Only ever add to the end. What has been released is never changed: it has run somewhere. */
@@ -48,6 +49,18 @@ export const MIGRATIONS: readonly Migration[] = [
       const live = db.selectFrom('pc_rate_limits').select('ms').where('ms', '>=', now).limit(sql.lit(1))
       return (await live.executeTakeFirst()) !== undefined
     },
+  },
+  {
+    name: '0003_rate_limit_refunds',
+    up: rateLimitRefunds,
+    down: async (_, dialect) => dropRateLimitRefunds(dialect),
+    holdsData: async () => false,
+  },
+  {
+    name: '0004_rate_limit_logs',
+    up: rateLimitLogs,
+    down: async (_, dialect) => dropRateLimitLogs(dialect),
+    holdsData: holdsRateLimitLogs,
   },
 ]
 

@@ -87,7 +87,7 @@ export async function revertMigrations(
   const undone = MIGRATIONS.filter((_, n) => n > last && listed[n]?.appliedAt !== undefined).toReversed()
   for (const migration of undone) {
     const { name } = migration
-    if (!loseData && (await migration.holdsData(db, now))) {
+    if (!loseData && (await migration.holdsData(db, now, dialect))) {
       throw new StoreError(
         'store_sql.revert_refused',
         `reverting ${name} would lose data: say loseData to revert it all the same`,

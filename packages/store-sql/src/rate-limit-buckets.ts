@@ -1,25 +1,34 @@
-import type { ScopedPolicy } from '@portcullis/rate-limit/store'
+import type { LogFound, Meter, Period, ScopedPolicy } from '@portcullis/rate-limit/store'
 
-/** One bucket that a check is about. Numbers are those of its policy, see `gcra`. */
+/** One bucket that a check is about. */
 export interface Bucket {
   readonly scope: string
   /** A digest. */
   readonly key: string
-  readonly scale: number
-  readonly increment: number
-  /** Ticks by which it may be ahead; `Infinity` where it is not asked. */
-  readonly tolerance: number
+  readonly meter: Meter
+  /** Ticks by which it may be ahead, or units that its log may hold; `Infinity` where it is not asked. */
+  readonly limit: number
   /** Nothing is written when that moment, in milliseconds since the epoch, has come; `Infinity`: always. */
   readonly reset: number
+  /** Of a log: the entry from which is given back, by its start; `undefined`: the newest ones. */
+  readonly from: number | undefined
+  /** The period of a calendar that it is, by this process. */
+  readonly period: Period | undefined
 }
+
+/** What a charge found of a bucket: ticks by which it was ahead, or what its log had. */
+export type BucketFound = number | LogFound
 
 /** What a charge found. */
 export interface Charged {
   /** Milliseconds since the epoch, by the clock that was used. */
   readonly at: number
-  /** For each bucket, in their order: ticks by which it was ahead before the charge. */
-  readonly leads: readonly number[]
+  /** For each bucket, in their order. */
+  readonly found: readonly BucketFound[]
 }
+
+/** Milliseconds for which a calendar's count is kept beyond the end of its period: for those whose clock is behind. */
+export const PERIOD_GRACE = 300_000
 
 /** Where buckets are kept. */
 export interface Buckets {

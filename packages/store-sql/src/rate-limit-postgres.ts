@@ -1,7 +1,8 @@
 import type { Clock } from '@portcullis/core'
+import type { Meter } from '@portcullis/rate-limit/store'
 import { sql } from 'kysely'
 import type { Channel } from './postgres-access.ts'
-import type { Bucket, Buckets, Charged } from './rate-limit-buckets.ts'
+import { type Bucket, type BucketFound, type Buckets, type Charged, PERIOD_GRACE } from './rate-limit-buckets.ts'
 import type { Dialect } from './schema.ts'
 import { placeholder, Statement } from './statement.ts'
 
@@ -12,10 +13,12 @@ const SWEEP_BATCH = 256
 export function postgresBuckets({ db, traits }: Dialect, channel: Channel, clock: Clock | undefined): Buckets {
   const schema = sql.raw(traits.schema ?? '')
   const given = sql`${placeholder('given')}::bigint`
-  const charging = sql`select at, leads from ${schema}.pc_rate_limit(
-    ${placeholder('scopes')}::text[], ${placeholder('keys')}::text[],
-    ${placeholder('scales')}::float8[], ${placeholder('increments')}::float8[], ${placeholder('tolerances')}::float8[],
-    ${placeholder('resets')}::float8[], ${placeholder('units')}::float8, ${given})`
+  const charging = sql`select at, used, lasts, faded, freed from ${schema}.pc_rate_limit_check(
+    ${placeholder('scopes')}::text[], ${placeholder('keys')}::text[], ${placeholder('limits')}::float8[],
+    ${placeholder('scales')}::float8[], ${placeholder('increments')}::float8[], ${placeholder('resets')}::float8[],
+    ${placeholder('grains')}::bigint[], ${placeholder('aligns')}::bigint[], ${placeholder('lives')}::bigint[],
+    ${placeholder('fades')}::bigint[], ${placeholder('froms')}::bigint[], ${placeholder('keeps')}::bigint[],
+    ${placeholder('backs')}::bigint[], ${placeholder('cost')}::float8, ${given})`
   const charge = new Statement({ compile: () => charging.compile(db) }, { repeatable: false })
   const ask = new Statement({ compile: () => charging.compile(db) }, { repeatable: true })
   const page = new Statement(
@@ -41,10 +44,10 @@ export function postgresBuckets({ db, traits }: Dialect, channel: Channel, clock
 
   return {
     async charge(buckets, units): Promise<Charged> {
-      const values = { ...columns(buckets), units, given: now() }
+      const values = { ...columns(buckets), cost: units, given: now() }
       const { rows } = await channel.execute(units === 0 ? ask : charge, values)
-      const [[at, leads]] = rows as [[at: string, leads: readonly number[]]]
-      return { at: Number(at), leads }
+      const [row] = rows as [FoundRow]
+      return { at: Number(row[0]), found: buckets.map(({ meter }, i) => foundOf(meter, row, i)) }
     },
     async sweep() {
       const { rows } = await channel.execute(page, from)
@@ -57,13 +60,43 @@ export function postgresBuckets({ db, traits }: Dialect, channel: Channel, clock
   }
 }
 
+/** Of the moment, a text; then for each bucket ticks or units, and what else there is to say of a log. */
+type FoundRow = readonly [
+  at: string,
+  used: readonly number[],
+  lasts: readonly number[],
+  faded: readonly number[],
+  freed: readonly number[],
+]
+
+function foundOf({ kind }: Meter, [, used, lasts, faded, freed]: FoundRow, i: number): BucketFound {
+  const units = used[i] ?? 0
+  return kind === 'gcra' ? units : { units, last: lasts[i] ?? 0, faded: faded[i] ?? 0, freed: freed[i] ?? 0 }
+}
+
 function columns(buckets: readonly Bucket[]) {
-  return {
+  const arrivals = buckets.map(({ meter }) => (meter.kind === 'gcra' ? meter : undefined))
+  const common = {
     scopes: buckets.map(({ scope }) => scope),
     keys: buckets.map(({ key }) => key),
-    scales: buckets.map(({ scale }) => scale),
-    increments: buckets.map(({ increment }) => increment),
-    tolerances: buckets.map(({ tolerance }) => tolerance),
+    limits: buckets.map(({ limit }) => limit),
+    scales: arrivals.map((meter) => meter?.scale ?? null),
+    increments: arrivals.map((meter) => meter?.increment ?? null),
     resets: buckets.map(({ reset }) => reset),
+  }
+  const logs = buckets.map(({ meter }) => (meter.kind === 'log' ? meter : undefined))
+  // Most checks have none: then they are not sent, and null.
+  if (logs.every((meter) => meter === undefined)) return common
+  const entries = logs.map((meter) => (meter?.calendar === undefined ? meter : undefined))
+  return {
+    ...common,
+    grains: entries.map((meter) => meter?.grain ?? null),
+    aligns: entries.map((meter) => meter?.align ?? null),
+    lives: entries.map((meter) => meter?.life ?? null),
+    fades: entries.map((meter) => (meter?.fades === true ? meter.window : null)),
+    froms: buckets.map(({ period }) => period?.from ?? null),
+    // The row is kept for a little longer, for those whose clock is behind.
+    keeps: buckets.map(({ period }) => (period === undefined ? null : period.until + PERIOD_GRACE)),
+    backs: buckets.map(({ from }) => from ?? null),
   }
 }

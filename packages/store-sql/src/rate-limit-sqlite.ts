@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@portcullis/core'
 import { sql } from 'kysely'
 import type { Bucket, Buckets, Charged } from './rate-limit-buckets.ts'
+import { type BucketRow, look } from './rate-limit-row.ts'
 import type { Dialect } from './schema.ts'
 import type { SqliteAccess } from './sqlite-access.ts'
 import { placeholder, Statement } from './statement.ts'
@@ -12,15 +13,19 @@ export function sqliteBuckets({ db }: Dialect, access: SqliteAccess, clock: Cloc
   const scope = placeholder<string>('scope')
   const key = placeholder<string>('key')
   const read = new Statement(
-    db.selectFrom('pc_rate_limits').select(['ms', 'ticks']).where('scope', '=', scope).where('key', '=', key),
+    db.selectFrom('pc_rate_limits').select(['ms', 'ticks', 'log']).where('scope', '=', scope).where('key', '=', key),
     { repeatable: true, readsOne: true },
   )
   const write = new Statement(
     db
       .insertInto('pc_rate_limits')
-      .values({ scope, key, ms: placeholder('ms'), ticks: placeholder('ticks') })
+      .values({ scope, key, ms: placeholder('ms'), ticks: placeholder('ticks'), log: placeholder('log') })
       .onConflict((conflict) =>
-        conflict.columns(['scope', 'key']).doUpdateSet((eb) => ({ ms: eb.ref('excluded.ms'), ticks: eb.ref('excluded.ticks') })),
+        conflict.columns(['scope', 'key']).doUpdateSet((eb) => ({
+          ms: eb.ref('excluded.ms'),
+          ticks: eb.ref('excluded.ticks'),
+          log: eb.ref('excluded.log'),
+        })),
       ),
     { repeatable: true },
   )
@@ -46,21 +51,22 @@ export function sqliteBuckets({ db }: Dialect, access: SqliteAccess, clock: Cloc
   const now = (): number => Math.floor(clock.now())
   let from = { scope: '', key: '' }
 
+  function rowOf({ scope, key }: Bucket): BucketRow | undefined {
+    const [row] = access.run(read, { scope, key }).rows as [ms: number, ticks: number, log: string | null][]
+    return row && { ms: row[0], ticks: row[1], log: row[2] }
+  }
+
   function charge(buckets: readonly Bucket[], units: number): Charged {
     const at = now()
-    const leads = buckets.map((bucket) => {
-      const [row] = access.run(read, { scope: bucket.scope, key: bucket.key }).rows as [ms: number, ticks: number][]
-      return row === undefined ? 0 : Math.max(0, (row[0] - at) * bucket.scale + row[1])
-    })
-    const ahead = buckets.map(({ increment }, i) => (leads[i] ?? 0) + units * increment)
-    const allowed = buckets.every(({ tolerance }, i) => (ahead[i] ?? 0) <= tolerance)
-    if (!allowed || units === 0) return { at, leads }
-    for (const [i, { scope, key, scale, reset }] of buckets.entries()) {
-      // Nothing is ahead, and something is given back: no row need say so.
-      if (reset <= at || (units < 0 && leads[i] === 0)) continue
-      access.run(write, { scope, key, ...arrival(at, Math.max(0, ahead[i] ?? 0), scale) })
+    const looks = buckets.map((bucket) => look(bucket, rowOf(bucket), at))
+    const charged = looks.every((bucket) => bucket.lets(units)) ? units : 0
+    const found = looks.map((bucket) => bucket.found(units, charged))
+    if (charged === 0) return { at, found }
+    for (const [i, { scope, key }] of buckets.entries()) {
+      const row = looks[i]?.after(charged)
+      if (row !== undefined) access.run(write, { scope, key, ...row })
     }
-    return { at, leads }
+    return { at, found }
   }
 
   return {
@@ -74,13 +80,4 @@ export function sqliteBuckets({ db }: Dialect, access: SqliteAccess, clock: Cloc
       return round
     },
   }
-}
-
-/** `lead` ticks from `at`, as whole milliseconds and the ticks of the one that follows. */
-function arrival(at: number, lead: number, scale: number): { ms: number; ticks: number } {
-  const whole = Math.floor(lead / scale)
-  const ticks = lead - whole * scale
-  // A quotient just below a whole number may have been rounded up to it; the product is exact.
-  const [ms, rest] = ticks < 0 ? [at + whole - 1, ticks + scale] : [at + whole, ticks]
-  return { ms: Math.min(ms, Number.MAX_SAFE_INTEGER), ticks: rest }
 }

@@ -1,14 +1,17 @@
-import type { Clock } from '@portcullis/core'
+import { type Clock, systemClock } from '@portcullis/core'
 import {
   checkCost,
-  type Gcra,
-  gcra,
+  type Found,
   keyDigest,
   keyOf,
+  type LogFound,
+  type Meter,
+  meterOf,
   RateLimitError,
   type RateLimitStore,
   type RateLimitVerdict,
   requireSameNumbers,
+  reservedStart,
   type ScopedPolicy,
   verdictOf,
 } from '@portcullis/rate-limit/store'
@@ -27,9 +30,12 @@ export interface SqlRateLimitStoreOptions {
    * (a string counts as its UTF-8 bytes).
    */
   readonly secret: string | Uint8Array
-  /** Where the time comes from. Default: the clock of the PostgreSQL server, which is one for all; on SQLite the machine's. */
+  /**
+   * Where the time comes from. Default: the clock of the PostgreSQL server, which is one for all; on SQLite the machine's. Which period of
+   * a calendar it is goes by the machine's clock on either.
+   */
   readonly clock?: Clock
-  /** For each check on PostgreSQL, in milliseconds, everything included: 10 to 600,000. Default: 250. */
+  /** For each check on PostgreSQL, in milliseconds, everything included: 10 to 600,000. Default: 50. */
   readonly timeout?: number
 }
 
@@ -39,6 +45,9 @@ export interface SqlRateLimitStore extends RateLimitStore {
   /** Deletes all buckets that have nothing to tell any more, in small batches. Checks do it by and by: this is for an idle hour. */
   sweep(): Promise<void>
 }
+
+/** Of a log that has no entries. */
+const NOTHING: LogFound = { last: 0, units: 0, faded: 0, freed: 0 }
 
 /** After this many checks, some buckets are looked at: more of them than that many checks can have made. */
 const SWEEP_EVERY = 64
@@ -51,7 +60,7 @@ const SWEEP_EVERY = 64
  * @example const limits = createSqlRateLimitStore({ store, secret: process.env.LIMIT_SECRET })
  */
 export function createSqlRateLimitStore(options: SqlRateLimitStoreOptions): SqlRateLimitStore {
-  const { store, secret, clock, timeout = 250 } = options
+  const { store, secret, clock, timeout = 50 } = options
   const backend = backendOf(store)
   if (backend === undefined) {
     throw new RateLimitError('rate_limit.options_invalid', 'store must come from openPostgres or openSqlite')
@@ -59,7 +68,7 @@ export function createSqlRateLimitStore(options: SqlRateLimitStoreOptions): SqlR
   if (!Number.isSafeInteger(timeout) || timeout < 10 || timeout > 600_000) {
     throw new RateLimitError('rate_limit.options_invalid', 'timeout must be 10 to 600,000 milliseconds')
   }
-  return new SqlLimits(bucketsOf(backend, clock, timeout), keyDigest(secret))
+  return new SqlLimits(bucketsOf(backend, clock, timeout), keyDigest(secret), clock ?? systemClock)
 }
 
 function bucketsOf(backend: Backend, clock: Clock | undefined, timeout: number): Buckets {
@@ -69,9 +78,14 @@ function bucketsOf(backend: Backend, clock: Clock | undefined, timeout: number):
 
 /** What is known of an array of policies once and for all. */
 interface Plan {
-  readonly parts: readonly { readonly policy: ScopedPolicy; readonly gcra: Gcra }[]
+  readonly parts: readonly Part[]
   /** Positions of the policies, in the order of locking. */
   readonly order: readonly number[]
+}
+
+interface Part {
+  readonly policy: ScopedPolicy
+  readonly meter: Meter
 }
 
 class SqlLimits implements SqlRateLimitStore {
@@ -79,11 +93,13 @@ class SqlLimits implements SqlRateLimitStore {
   readonly #digest: (key: string) => string
   readonly #plans = new WeakMap<readonly ScopedPolicy[], Plan>()
   readonly #declared = new Map<string, ScopedPolicy>()
+  readonly #clock: Clock
   #checks = 0
 
-  constructor(buckets: Buckets, digest: (key: string) => string) {
+  constructor(buckets: Buckets, digest: (key: string) => string, clock: Clock) {
     this.#buckets = buckets
     this.#digest = digest
+    this.#clock = clock
   }
 
   declare(policies: readonly ScopedPolicy[]): void {
@@ -97,10 +113,11 @@ class SqlLimits implements SqlRateLimitStore {
   ): RateLimitVerdict | Promise<RateLimitVerdict> {
     checkCost(cost)
     const plan = this.#plan(policies)
-    const buckets = plan.order.map((i) => bucketOf(plan, keys, i, this.#digest))
+    const buckets = plan.order.map((i) => this.#bucket(plan, keys, i))
     const charged = this.#buckets.charge(buckets, cost)
     this.#sweepSometimes()
-    return charged instanceof Promise ? charged.then((found) => verdict(plan, found, cost)) : verdict(plan, charged, cost)
+    const answer = (found: Charged): RateLimitVerdict => verdictOf(foundIn(plan, buckets, found), found.at, cost)
+    return charged instanceof Promise ? charged.then(answer) : answer(charged)
   }
 
   async adjust(
@@ -112,11 +129,13 @@ class SqlLimits implements SqlRateLimitStore {
     checkCost(Math.abs(units))
     const plan = this.#plan(policies)
     if (units === 0) return
-    const buckets = plan.order.map((i) => ({
-      ...bucketOf(plan, keys, i, this.#digest),
-      tolerance: Number.POSITIVE_INFINITY,
-      reset: units < 0 ? (reserved?.results[i]?.resetAt ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
-    }))
+    const buckets = plan.order.map((i) => {
+      const bucket = { ...this.#bucket(plan, keys, i), limit: Number.POSITIVE_INFINITY }
+      const before = units < 0 ? reserved?.results[i] : undefined
+      if (before === undefined) return bucket
+      const from = bucket.meter.kind === 'log' ? reservedStart(bucket.meter, before) : undefined
+      return { ...bucket, reset: before.resetAt, from }
+    })
     await this.#buckets.charge(buckets, units)
   }
 
@@ -137,7 +156,7 @@ class SqlLimits implements SqlRateLimitStore {
     if (known !== undefined) return known
     for (const policy of policies) this.#declare(policy)
     const plan: Plan = {
-      parts: policies.map((policy) => ({ policy, gcra: gcra(policy) })),
+      parts: policies.map((policy) => ({ policy, meter: meterOf(policy) })),
       order: lockingOrder(policies),
     }
     this.#plans.set(policies, plan)
@@ -148,21 +167,29 @@ class SqlLimits implements SqlRateLimitStore {
     requireSameNumbers(this.#declared.get(policy.scope) ?? policy, policy)
     this.#declared.set(policy.scope, policy)
   }
+
+  #bucket({ parts }: Plan, keys: readonly string[], i: number): Bucket {
+    const part = parts[i]
+    if (part === undefined) throw new RateLimitError('rate_limit.key_missing', 'a check needs one key for each policy')
+    const { policy, meter } = part
+    return {
+      scope: policy.scope,
+      key: this.#digest(keyOf(keys, i)),
+      meter,
+      limit: meter.kind === 'gcra' ? meter.tolerance : meter.quota,
+      reset: Number.POSITIVE_INFINITY,
+      from: undefined,
+      period: meter.kind === 'log' ? meter.calendar?.at(this.#clock.now()) : undefined,
+    }
+  }
 }
 
-function bucketOf({ parts }: Plan, keys: readonly string[], i: number, digest: (key: string) => string): Bucket {
-  const part = parts[i]
-  if (part === undefined) throw new RateLimitError('rate_limit.key_missing', 'a check needs one key for each policy')
-  const { scope } = part.policy
-  return { scope, key: digest(keyOf(keys, i)), ...part.gcra, reset: Number.POSITIVE_INFINITY }
-}
-
-function verdict({ parts, order }: Plan, { at, leads }: Charged, cost: number): RateLimitVerdict {
-  const lead: number[] = []
-  for (const [position, i] of order.entries()) lead[i] = leads[position] ?? 0
-  return verdictOf(
-    parts.map((part, i) => ({ ...part, lead: lead[i] ?? 0 })),
-    at,
-    cost,
-  )
+/** What was found, in the order of the policies. */
+function foundIn({ parts, order }: Plan, buckets: readonly Bucket[], { found }: Charged): readonly Found[] {
+  return parts.map(({ policy, meter }, i) => {
+    const position = order.indexOf(i)
+    const of = found[position]
+    if (meter.kind === 'gcra') return { policy, meter, lead: typeof of === 'number' ? of : 0 }
+    return { policy, meter, log: typeof of === 'object' ? of : NOTHING, from: buckets[position]?.period?.from }
+  })
 }

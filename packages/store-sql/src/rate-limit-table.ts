@@ -13,7 +13,21 @@ export function rateLimitTable({ db, traits }: Dialect): string[] {
     .addPrimaryKeyConstraint('pc_rate_limits$key', ['scope', 'key'])
   if (traits.name === 'sqlite') return [textOf(table.modifyEnd(sql`strict, without rowid`))]
   // Room on each page for the next version of a row. No index but the key: then a charge writes to the table alone (HOT).
-  return [textOf(table.modifyEnd(sql`with (fillfactor = 70)`)), chargeFunction(traits.schema ?? '')]
+  return [textOf(table.modifyEnd(sql`with (fillfactor = 70)`)), chargeFunction('create', traits.schema, 'resets[i] <= at')]
+}
+
+/**
+ * On PostgreSQL: what is given back where nothing is known of a key writes nothing. It wrote, and a row that another connection had made
+ * since it looked lost what was charged to it.
+ */
+export function rateLimitRefunds({ traits }: Dialect): string[] {
+  const skipped = 'resets[i] <= at or (units < 0 and leads[i] = 0)'
+  return traits.name === 'sqlite' ? [] : [chargeFunction('create or replace', traits.schema, skipped)]
+}
+
+/** Undoes {@link rateLimitRefunds}. */
+export function dropRateLimitRefunds({ traits }: Dialect): string[] {
+  return traits.name === 'sqlite' ? [] : [chargeFunction('create or replace', traits.schema, 'resets[i] <= at')]
 }
 
 /** Undoes {@link rateLimitTable}. */
@@ -29,8 +43,8 @@ export function dropRateLimitTable({ db, traits }: Dialect): string[] {
  *
  * A lost row is a lost count, no more: the commit does not wait for the disk.
  */
-function chargeFunction(schema: string): string {
-  return `create function ${schema}.pc_rate_limit(
+function chargeFunction(create: 'create' | 'create or replace', schema: string | undefined, skipped: string): string {
+  return `${create} function ${schema}.pc_rate_limit(
   scopes text[], keys text[], scales float8[], increments float8[], tolerances float8[], resets float8[], units float8, given bigint,
   out at bigint, out leads float8[]
 ) language plpgsql as $$
@@ -69,7 +83,7 @@ begin
     return;
   end if;
   for i in 1 .. cardinality(scopes) loop
-    continue when resets[i] <= at;
+    continue when ${skipped};
     lead := greatest(0, leads[i] + units * increments[i]);
     whole := floor(lead / scales[i]);
     part := lead - whole * scales[i];

@@ -20,8 +20,21 @@ export interface FrameworkTables {
   }
   /** Which collection is in which table, and which index columns that table has by now: JSON, a list of names. */
   pc_collections: { name: string; table_name: string; indexes: string }
-  /** A bucket's theoretical arrival time: whole milliseconds since the epoch, and ticks of the millisecond that follows. */
-  pc_rate_limits: { scope: string; key: string; ms: number; ticks: number }
+  /**
+   * A bucket. `ms`, milliseconds since the epoch, is when it has nothing to tell any more: its theoretical arrival time, with `ticks` of the
+   * millisecond that follows; or, where there is a log, when the last of its entries has gone.
+   */
+  pc_rate_limits: {
+    scope: string
+    key: string
+    ms: number
+    ticks: number
+    /** SQLite: JSON, a list of pairs: the start of an entry, milliseconds since the epoch, and its units. */
+    log: string | null
+    /** PostgreSQL: the starts of the entries, in order, and beside each its units. */
+    starts: readonly string[] | null
+    units: readonly number[] | null
+  }
 }
 
 /** The database, as the framework's own tables see it. */

@@ -42,6 +42,8 @@ function tests(database: TestDatabase): void {
     expect(await database.ask(address, 'select name from pc_migrations order by name')).toEqual([
       { name: '0001_collections' },
       { name: '0002_rate_limits' },
+      { name: '0003_rate_limit_refunds' },
+      { name: '0004_rate_limit_logs' },
     ])
     expect(await database.ask(address, 'select name, indexes from pc_collections')).toEqual([
       { name: 'test.numbers', indexes: '["writer"]' },

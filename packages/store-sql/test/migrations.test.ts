@@ -6,7 +6,7 @@ import { createSqlRateLimitStore } from '../src/rate-limit.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { ask, freshDatabase, postgresIt, postgresStore, startPostgres } from './postgres.ts'
 
-const ALL = ['0001_collections', '0002_rate_limits']
+const ALL = ['0001_collections', '0002_rate_limits', '0003_rate_limit_refunds', '0004_rate_limit_logs']
 const secret = 'sixteen bytes and more'
 
 for (const database of databases) describe.skipIf(database.skipped)(database.title, () => tests(database))
@@ -88,7 +88,7 @@ function tests(database: TestDatabase): void {
       const things = declare(store)
       await things.create('a', 1)
       const listed = await store.migrations.revert('0001_collections')
-      expect(listed.map(({ appliedAt }) => appliedAt)).toEqual([clock.now(), undefined])
+      expect(listed.map(({ appliedAt }) => appliedAt)).toEqual([clock.now(), undefined, undefined, undefined])
       expect((await store.migrations.sql()).match(/pc_rate_limits/g)?.length).toBeGreaterThan(0)
       await expect(things.get('a')).rejects.toMatchObject({ code: 'store_sql.migration_pending' })
       expect(await applied(await database.open(address, { migrate: false }))).toEqual(['0001_collections'])
@@ -120,6 +120,28 @@ function tests(database: TestDatabase): void {
       expect(await things.create('a', 2)).toBe(true)
     })
 
+    it('to before there were logs loses these alone, is refused while one has something to tell, and leaves other counts', async () => {
+      const address = await fresh()
+      const clock = manualClock()
+      const store = await database.open(address, { clock })
+      const limits = createSqlRateLimitStore({ store, secret, clock, timeout: 10_000 })
+      const both = scopePolicies('test', [
+        { name: 'long', quota: 5, window: 3600 },
+        { name: 'strict', algorithm: 'strict', quota: 5, window: 60 },
+      ])
+      await limits.consume(['k', 'k'], both, 2)
+      await expect(store.migrations.revert('0003_rate_limit_refunds')).rejects.toMatchObject({ code: 'store_sql.revert_refused' })
+      clock.advance(60_001)
+      await store.migrations.revert('0003_rate_limit_refunds')
+      expect(await database.ask(address, 'select scope from pc_rate_limits')).toEqual([{ scope: 'test:long' }])
+      await store.migrations.apply()
+      expect((await limits.consume(['k', 'k'], both, 0)).results).toMatchObject([{ remaining: 3 }, { remaining: 5 }])
+      await limits.consume(['k', 'k'], both, 1)
+      await store.migrations.revert('0001_collections', { loseData: true })
+      await store.migrations.apply()
+      expect((await limits.consume(['k', 'k'], both, 0)).results).toMatchObject([{ remaining: 5 }, { remaining: 5 }])
+    })
+
     it('loses nothing when the collections are empty, and needs no word for that', async () => {
       const store = await database.open(await fresh())
       const things = declare(store)
@@ -131,10 +153,29 @@ function tests(database: TestDatabase): void {
 
     it('to a migration that there is not is store_sql.options_invalid', async () => {
       const store = await database.open(await fresh())
-      await expect(store.migrations.revert('0003_unheard_of')).rejects.toMatchObject({ code: 'store_sql.options_invalid' })
+      await expect(store.migrations.revert('0999_unheard_of')).rejects.toMatchObject({ code: 'store_sql.options_invalid' })
     })
   })
 }
+
+describe.skipIf(postgresIt.skipped)(`a version before this one, ${postgresIt.title}`, () => {
+  const server = startPostgres()
+
+  it('counts on beside this one, in the same buckets, until its last process is gone', async () => {
+    const address = await freshDatabase(server())
+    const store = await postgresStore(address)
+    const limits = createSqlRateLimitStore({ store, secret, timeout: 10_000 })
+    const policies = scopePolicies('test', [{ name: 'p', quota: 5, window: 36_000 }])
+    await limits.consume(['k'], policies, 1)
+    const [row] = await ask(address, 'select key from pc_rate_limits')
+    const older = `select allowed.leads[1]::int as lead from pc_rate_limit(
+      array['test:p'], array['${row?.['key']}'], array[1]::float8[], array[7200000]::float8[], array[36000000]::float8[],
+      array['Infinity']::float8[], 1, null) allowed`
+    // A little of the two hours may have come back.
+    expect((await ask(address, older))[0]?.['lead']).toBeGreaterThan(0)
+    expect((await limits.consume(['k'], policies, 0)).results).toMatchObject([{ remaining: 3 }])
+  })
+})
 
 describe.skipIf(postgresIt.skipped)(`a role that may not change the schema, ${postgresIt.title}`, () => {
   const server = startPostgres()

@@ -175,6 +175,30 @@ describe.skipIf(postgresIt.skipped)(`a server, ${postgresIt.title}`, () => {
     proxy.resume()
   })
 
+  it('a server that is frozen (SIGSTOP): each of 200 checks and refunds is answered before it goes on, after 50 ms by default', async () => {
+    const store = await postgresStore(await freshDatabase(server()), { timeout: 600_000 })
+    const patient = createSqlRateLimitStore({ store, secret, timeout: 10_000 })
+    const limits = createSqlRateLimitStore({ store, secret })
+    await patient.consume(['k'], policies, 1)
+    server().freeze()
+    onTestFinished(() => server().thaw())
+    const answers = await Promise.allSettled(
+      Array.from({ length: 200 }, async (_, n) =>
+        n % 4 === 0 ? limits.adjust(['k'], policies, -1) : limits.consume(['k'], policies, n % 2),
+      ),
+    )
+    const reasons = answers.map((answer) => (answer.status === 'rejected' ? answer.reason : undefined))
+    expect(reasons.filter((reason) => reason?.status !== 503)).toEqual([])
+    expect(reasons.filter((reason) => reason?.code === 'store_sql.timeout').map(({ message }) => message)).toContain(
+      'the database did not answer within 50 ms; it may still do what it was asked',
+    )
+    server().thaw()
+    // And then it is asked again.
+    await expect
+      .poll(async () => Promise.resolve(limits.consume(['k'], policies, 0)).catch(() => undefined), { timeout: 20_000 })
+      .toBeDefined()
+  })
+
   it('goes by the clock of the server where no other is given: a process whose clock is wrong counts as all others', async () => {
     const store = await postgresStore(await freshDatabase(server()), { clock: manualClock(0) })
     const verdict = await createSqlRateLimitStore({ store, secret, timeout: 10_000 }).consume(['k'], policies, 1)

@@ -25,8 +25,9 @@ for await (const { id, expiresAt } of codes.find('user', 'grace')) console.log(i
 const uses = await Promise.all([codes.take('code-1'), codes.take('code-1')])
 console.log(uses.filter((use) => use !== undefined)) // [ { user: 'grace' } ]
 
-// Limits that all processes on the database share: give them to `limit` or `createBruteForceGuard`.
-const limits = createSqlRateLimitStore({ store, secret: process.env['LIMIT_SECRET'] ?? 'at least 16 random bytes' })
+// Limits that all processes on the database share: give them to `limit` or `createBruteForceGuard`. Sign-ins can wait for longer than 50 ms.
+const secret = process.env['LIMIT_SECRET'] ?? 'at least 16 random bytes'
+const limits = createSqlRateLimitStore({ store, secret, timeout: 2000 })
 const policies = scopePolicies('api', [{ name: 'minute', quota: 2, window: 60 }])
 for (let n = 0; n < 3; n++) console.log((await limits.consume(['203.0.113.7'], policies, 1)).allowed) // true, true, false
 

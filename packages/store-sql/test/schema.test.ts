@@ -5,7 +5,7 @@ import { openSqlite, type SqlStore } from '../src/index.ts'
 import { freshFile } from './directory.ts'
 import { recordingDriver } from './recorder.ts'
 
-const ALL = ['0001_collections', '0002_rate_limits']
+const ALL = ['0001_collections', '0002_rate_limits', '0003_rate_limit_refunds', '0004_rate_limit_logs']
 
 async function ids(store: SqlStore, indexes: string[], index: string, key: string): Promise<string[]> {
   const found: string[] = []
