@@ -1,3 +1,4 @@
+export type { AttemptContext, AttemptGuard, AttemptIdentity, KnownDevice } from './attempt-guard.ts'
 export type { AuditHead } from './audit-chain.ts'
 export {
   type AuditEntry,

@@ -1,37 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type Clock, type EventContext, PortcullisError, type Store } from '@portcullis/core'
+import { type AttemptContext, type AttemptGuard, type Clock, PortcullisError, type Store } from '@portcullis/core'
 import { type FactorName, mfaRefused } from './events.ts'
 import { change } from './record.ts'
 import { type Refused, refused } from './refusal.ts'
-
-/** A browser that this account has signed in with before: what `DeviceCookies.read` of `@portcullis/rate-limit` answers. */
-export interface KnownDevice {
-  /** The device's own bucket. Never from a request as it came: whoever can make one up has as many guesses as he likes. */
-  readonly id: string
-  /** Whose device it is, in the id by which factors know accounts here. For other accounts it is none. */
-  readonly account: string
-}
-
-/** What the check of a factor is told of where it comes from. */
-export interface AttemptContext extends EventContext {
-  /** Counted by itself, so that strangers who guess at the account do not use up what its owner has there. */
-  readonly device?: KnownDevice | undefined
-}
-
-/** Lets an attempt through, or does not. The `BruteForceGuard` of `@portcullis/rate-limit` is one, with `presets.secondFactor`. */
-export interface AttemptGuard {
-  /**
-   * Takes an attempt **before** the secret is checked; `settle` says afterwards how it went. An attempt that is never settled stays
-   * counted.
-   */
-  attempt(
-    identity: { readonly account: string; readonly address: string | undefined; readonly device?: KnownDevice | undefined },
-    context?: EventContext,
-  ): Promise<
-    | { readonly allowed: true; settle(outcome: 'success' | 'failure'): Promise<void> }
-    | { readonly allowed: false; readonly retryAfter: number }
-  >
-}
 
 /** Milliseconds that a budget takes to fill, and how many attempts it holds. */
 const window = 900_000

@@ -1,5 +1,14 @@
-import { type Clock, type EventContext, epochSeconds, type Sealer, type Store, systemClock } from '@portcullis/core'
-import { type AttemptContext, type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
+import {
+  type AttemptContext,
+  type AttemptGuard,
+  type Clock,
+  type EventContext,
+  epochSeconds,
+  type Sealer,
+  type Store,
+  systemClock,
+} from '@portcullis/core'
+import { attempting, createAccountGuard } from './attempts.ts'
 import { checkRange } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
 import { checkParameters, fits, type HotpParameters, isCode, type OtpAlgorithm } from './otp.ts'

@@ -1,3 +1,4 @@
+export type { AttemptContext, AttemptGuard, KnownDevice } from '@portcullis/core'
 export {
   type Aal,
   type Assessment,
@@ -21,7 +22,6 @@ export {
   type RememberedDevicesOptions,
   type Requirement,
 } from './assurance.ts'
-export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export {
   type FactorEvent,

@@ -1,13 +1,22 @@
 import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
-import { type Clock, type EventContext, epochSeconds, type Store, type Stored, systemClock } from '@portcullis/core'
-import { type AttemptContext, type AttemptGuard, attempting } from './attempts.ts'
+import {
+  type AttemptContext,
+  type AttemptGuard,
+  type Clock,
+  type EventContext,
+  epochSeconds,
+  type Store,
+  type Stored,
+  systemClock,
+} from '@portcullis/core'
+import { attempting } from './attempts.ts'
 import { checkRange, invalid } from './errors.ts'
 import { mfaRefused, mfaVerified, oneTimeCodeMade } from './events.ts'
 import type { Channel, Proof } from './proof.ts'
 import { change } from './record.ts'
 import { type Refused, refused } from './refusal.ts'
 
-export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from '@portcullis/core'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export type { Channel, Proof } from './proof.ts'
 export type { FactorRefusal, FactorRefusalCode, Refused } from './refusal.ts'

@@ -1,11 +1,20 @@
-import { type Clock, type EventContext, epochSeconds, type Store, systemClock } from '@portcullis/core'
+import {
+  type AttemptContext,
+  type AttemptGuard,
+  type Clock,
+  type EventContext,
+  epochSeconds,
+  type KnownDevice,
+  type Store,
+  systemClock,
+} from '@portcullis/core'
 import {
   generateAuthenticationOptions,
   generateRegistrationOptions,
   type PublicKeyCredentialCreationOptionsJSON,
   type PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server'
-import { type AttemptContext, type AttemptGuard, attempting, type KnownDevice } from './attempts.ts'
+import { attempting } from './attempts.ts'
 import { type AttestationPolicy, createAttester } from './attestation.ts'
 import { checkRange, MfaError } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified, passkeyCounterBack } from './events.ts'
@@ -17,7 +26,7 @@ import { type Refused, refused } from './refusal.ts'
 import { createRelyingParty, type PasskeyRefusalCode, type VerifiedAssertion } from './relying-party.ts'
 import { type ClientData, parseAssertion, parseRegistration } from './webauthn-answer.ts'
 
-export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from '@portcullis/core'
 export type { AttestationPolicy } from './attestation.ts'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export type { Passkey } from './passkey-record.ts'

@@ -1,5 +1,15 @@
-import { type Clock, type EventContext, epochSeconds, type Sealer, type Store, type Stored, systemClock } from '@portcullis/core'
-import { type AttemptContext, type AttemptGuard, attempting, createAccountGuard } from './attempts.ts'
+import {
+  type AttemptContext,
+  type AttemptGuard,
+  type Clock,
+  type EventContext,
+  epochSeconds,
+  type Sealer,
+  type Store,
+  type Stored,
+  systemClock,
+} from '@portcullis/core'
+import { attempting, createAccountGuard } from './attempts.ts'
 import { checkRange, invalid } from './errors.ts'
 import { mfaEnrolled, mfaRefused, mfaRemoved, mfaVerified } from './events.ts'
 import { checkParameters, isCode, matchCode, type OtpAlgorithm, stepAt, type TotpParameters } from './otp.ts'
@@ -10,7 +20,7 @@ import { type Refused, refused } from './refusal.ts'
 import { generateSecret, isShort, parseSecret, toSecret } from './secret.ts'
 import { sealContext, type TotpFactor, type TotpRecord, totpRecords } from './totp-record.ts'
 
-export type { AttemptContext, AttemptGuard, KnownDevice } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from '@portcullis/core'
 export { MfaError, type MfaErrorCode } from './errors.ts'
 export {
   createHotp,

@@ -1,6 +1,6 @@
+import type { AttemptGuard } from '@portcullis/core'
 import { type Clock, createSealer, type Sealer, type SecurityEvent, subscribe } from '@portcullis/core'
 import { Secret, TOTP } from 'otpauth'
-import type { AttemptGuard } from '../src/attempts.ts'
 
 /** A clock moved by hand. Milliseconds. */
 export interface HandClock extends Clock {

@@ -1,4 +1,5 @@
-export type { AttemptContext, AttemptGuard, KnownDevice, TooManyAttempts } from './attempts.ts'
+export type { AttemptContext, AttemptGuard, KnownDevice } from '@portcullis/core'
+export type { TooManyAttempts } from './attempts.ts'
 export {
   type AccountTokens,
   type AccountTokensOptions,

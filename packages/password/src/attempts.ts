@@ -1,34 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type EventContext, PortcullisError, type Reason } from '@portcullis/core'
-
-/** A browser that its owner has signed in with before: what `DeviceCookies.read` of `@portcullis/rate-limit` answers. */
-export interface KnownDevice {
-  /** The device's own bucket. Never from a request as it came: whoever can make one up has as many attempts as he likes. */
-  readonly id: string
-  /** Whose device it is, by what its owner types. For others it is none. */
-  readonly account: string
-}
-
-/** Where an attempt comes from. */
-export interface AttemptContext extends EventContext {
-  /** Counted by itself, so that strangers do not use up what the owner has there. */
-  readonly device?: KnownDevice | undefined
-}
-
-/** Lets an attempt through, or does not. The `BruteForceGuard` of `@portcullis/rate-limit` is one, with `presets.reset`. */
-export interface AttemptGuard {
-  /**
-   * Takes an attempt **before** anything is done; `settle` says afterwards how it went. `unchecked`: nothing was done after all. An
-   * attempt that is never settled stays counted.
-   */
-  attempt(
-    identity: { readonly account: string; readonly address: string | undefined; readonly device?: KnownDevice | undefined },
-    context?: EventContext,
-  ): Promise<
-    | { readonly allowed: true; settle(outcome: 'success' | 'failure' | 'unchecked'): Promise<void> }
-    | { readonly allowed: false; readonly retryAfter: number }
-  >
-}
+import { type AttemptContext, type AttemptGuard, type EventContext, PortcullisError, type Reason } from '@portcullis/core'
 
 /** A token was not looked at. */
 export interface TooManyAttempts {

@@ -1,6 +1,6 @@
-import { type Clock, type EventContext, type Store, systemClock } from '@portcullis/core'
+import { type AttemptContext, type AttemptGuard, type Clock, type EventContext, type Store, systemClock } from '@portcullis/core'
 import { afterwards } from './afterwards.ts'
-import { type AttemptContext, type AttemptGuard, asking, type TooManyAttempts, typingIn } from './attempts.ts'
+import { asking, type TooManyAttempts, typingIn } from './attempts.ts'
 import { createAccountTokens, type IssuedToken, type TokenRefusal } from './one-time-tokens.ts'
 
 /** What is to be sent to an address: a link that confirms it, or the notice that it has an account already. */

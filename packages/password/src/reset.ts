@@ -1,6 +1,14 @@
-import { type Clock, type EventContext, type Reason, type Store, systemClock } from '@portcullis/core'
+import {
+  type AttemptContext,
+  type AttemptGuard,
+  type Clock,
+  type EventContext,
+  type Reason,
+  type Store,
+  systemClock,
+} from '@portcullis/core'
 import { afterwards } from './afterwards.ts'
-import { type AttemptContext, type AttemptGuard, asking, type TooManyAttempts, typingIn } from './attempts.ts'
+import { asking, type TooManyAttempts, typingIn } from './attempts.ts'
 import { PasswordBusyError } from './errors.ts'
 import { passwordChanged, type ResetBy, resetRequested } from './events.ts'
 import { type AccountTokens, createAccountTokens, type IssuedToken, type TokenRefusal } from './one-time-tokens.ts'

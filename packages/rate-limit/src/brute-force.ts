@@ -1,7 +1,13 @@
-import { type Clock, type EventContext, PortcullisError, systemClock } from '@portcullis/core'
+import {
+  type AttemptGuard,
+  type AttemptIdentity,
+  type Clock,
+  type EventContext,
+  PortcullisError,
+  systemClock,
+} from '@portcullis/core'
 import { addressPrefix } from './address.ts'
 import { type BruteForceLimits, type Reservation, reservations, type Sort } from './brute-force-limits.ts'
-import type { KnownDevice } from './device-cookies.ts'
 import { RateLimitError } from './errors.ts'
 import { guessesExhausted, guessRefused, type SuspiciousSign, suspiciousAttempt } from './events.ts'
 import { retryAfterSeconds } from './headers.ts'
@@ -34,13 +40,9 @@ export interface BruteForceOptions extends BruteForceLimits {
 }
 
 /** Whose secret is guessed at, and from where. */
-export interface Identity {
+export interface Identity extends AttemptIdentity {
   /** The identifier as typed in, whether or not there is such an account. It is canonicalised: NFKC, letter case, white space. */
   readonly account: string
-  /** The client's address: `req.client.ip`. */
-  readonly address: string | undefined
-  /** What `DeviceCookies.read` answers. */
-  readonly device?: KnownDevice | undefined
   /** Whether this request answered a challenge (a CAPTCHA, a proof of work), each answer being good for one attempt. */
   readonly challenged?: boolean
 }
@@ -76,7 +78,7 @@ export interface RefusedAttempt {
 }
 
 /** Stands before the check of a secret: a password, a one-time code, a recovery code. */
-export interface BruteForceGuard {
+export interface BruteForceGuard extends AttemptGuard {
   /**
    * Takes one attempt from everything that counts it, or, when one of those has none left, from none. A known device is counted by itself
    * and its address; everybody else by the account, their pair, the budget, and their address. A known device that has used its own

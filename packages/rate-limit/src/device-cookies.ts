@@ -4,6 +4,7 @@ import {
   cookieValues,
   epochSeconds,
   isHostCookieName,
+  type KnownDevice,
   type RequestView,
   setHostCookie,
   systemClock,
@@ -39,14 +40,6 @@ export type DeviceCookiesOptions = DeviceCookieSettings &
         readonly keys: Readonly<Record<string, string | Uint8Array>>
       }
   )
-
-/** A browser in which somebody has signed in to the account before. What {@link DeviceCookies.read} answers; it is not a proof of anything else. */
-export interface KnownDevice {
-  /** The device's own bucket. Never take it from a request as it came: whoever can make one up has as many guesses as he likes. */
-  readonly id: string
-  /** Whose device it is; for other accounts it is none. */
-  readonly account: string
-}
 
 /**
  * The device cookies of OWASP (Slow Down Online Guessing Attacks with Device Cookies): whoever has signed in before is counted apart from

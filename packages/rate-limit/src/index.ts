@@ -1,3 +1,4 @@
+export type { KnownDevice } from '@portcullis/core'
 export type { AddressList } from './address-list.ts'
 export {
   type AllowedAttempt,
@@ -27,7 +28,6 @@ export {
   type DeviceCookieSettings,
   type DeviceCookies,
   type DeviceCookiesOptions,
-  type KnownDevice,
 } from './device-cookies.ts'
 export { RateLimitError, type RateLimitErrorCode } from './errors.ts'
 export {

@@ -1,4 +1,4 @@
-import { type Clock, type EventContext, epochSeconds, type Stored } from '@portcullis/core'
+import { type AttemptGuard, type Clock, type EventContext, epochSeconds, type Stored } from '@portcullis/core'
 import { type AccessTokenRequest, accessTokenClaims } from './access-token.ts'
 import {
   type ApiKeyInfo,
@@ -11,7 +11,7 @@ import {
 } from './api-key.ts'
 import { TokenError } from './errors.ts'
 import { apiKeyIssuedEvent, apiKeyRevokedEvent, apiKeyRotatedEvent } from './events.ts'
-import { type AttemptGuard, type KeyGuessCode, KeyGuesses } from './key-guesses.ts'
+import { type KeyGuessCode, KeyGuesses } from './key-guesses.ts'
 import { lifetimeWithin, seconds } from './options.ts'
 import { type ReferenceOptions, type ReferenceReasonCode, ReferenceRecords } from './reference-record.ts'
 import { type Refused, refused } from './refused.ts'

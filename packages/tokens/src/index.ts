@@ -1,3 +1,4 @@
+export type { AttemptGuard } from '@portcullis/core'
 export type { AccessTokenRequest, Confirmation } from './access-token.ts'
 export type { Algorithm, AsymmetricAlgorithm, HmacAlgorithm } from './algorithms.ts'
 export type { ApiKeyInfo, ApiKeyOwner } from './api-key.ts'
@@ -80,7 +81,7 @@ export {
 } from './jwe-keys.ts'
 export { type JwsHeader, type JwsOptions, type JwsReasonCode, type JwsResult, verifyJws } from './jws.ts'
 export { type SignJwsOptions, signJws } from './jws-sign.ts'
-export type { AttemptGuard, KeyGuessCode } from './key-guesses.ts'
+export type { KeyGuessCode } from './key-guesses.ts'
 export { createKeyRing, type KeyRing, type KeyRingOptions } from './key-ring.ts'
 export { createKeySet, type KeyHint, type KeySource } from './key-source.ts'
 export { type ImportOptions, importHmacKey, importVerificationKey, type VerificationKey } from './keys.ts'

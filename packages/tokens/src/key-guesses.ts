@@ -1,22 +1,6 @@
-import { type EventContext, PortcullisError } from '@portcullis/core'
+import { type AttemptGuard, type EventContext, PortcullisError } from '@portcullis/core'
 import { tokenHash } from './reference-token.ts'
 import { INVALID_TOKEN, type Refused } from './refused.ts'
-
-/** Lets a guess at a secret through, or does not. The `BruteForceGuard` of `@portcullis/rate-limit` is one, with `presets.apiKeys`. */
-export interface AttemptGuard {
-  /**
-   * Takes an attempt **before** the secret is looked at; `settle` says afterwards how it went. `unchecked`: it was not looked at after
-   * all. An attempt that is never settled stays counted.
-   * @param identity.account the public part of the key
-   */
-  attempt(
-    identity: { readonly account: string; readonly address: string | undefined },
-    context?: EventContext,
-  ): Promise<
-    | { readonly allowed: true; settle(outcome: 'success' | 'failure' | 'unchecked'): Promise<void> }
-    | { readonly allowed: false; readonly retryAfter: number }
-  >
-}
 
 /** Why a key was not looked at. */
 export type KeyGuessCode = 'tokens.too_many_attempts'
