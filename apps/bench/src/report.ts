@@ -2,7 +2,7 @@
 export interface Row {
   readonly bench: string
   readonly ours: number
-  readonly unit: 'ops/s' | 'bytes/key' | 'ms' | 'MiB'
+  readonly unit: 'ops/s' | 'bytes/key' | 'ms' | 'MiB' | 'µs/check'
   /** `target`: what is compared with is a number that was set, and nobody's code. */
   readonly peer: string
   readonly theirs: number

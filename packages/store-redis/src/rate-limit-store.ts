@@ -1,13 +1,12 @@
 import { type Clock, systemClock } from '@portcullis/core'
-import type { RateLimitStore, RateLimitVerdict, ScopedPolicy } from '@portcullis/rate-limit'
+import type { RateLimitResult, RateLimitStore, RateLimitVerdict, ScopedPolicy } from '@portcullis/rate-limit'
 import {
   checkCost,
-  type Gcra,
-  gcra,
   keyDigest,
   keyOf,
-  RateLimitError,
+  type Meter,
   requireSameNumbers,
+  reservedStart,
   verdictOf,
 } from '@portcullis/rate-limit/store'
 import { checkClient, type RedisClient } from './client.ts'
@@ -15,6 +14,7 @@ import { RedisStoreError } from './errors.ts'
 import { linkTo } from './link.ts'
 import { backendName, keyPrefix, within } from './options.ts'
 import { Batch } from './rate-limit-batch.ts'
+import { Metered } from './rate-limit-numbers.ts'
 import { remembering } from './recent.ts'
 
 /** Options of {@link createRedisRateLimitStore}. */
@@ -25,7 +25,7 @@ export interface RedisRateLimitStoreOptions {
   readonly secret: string | Uint8Array
   /** What every key begins with: `<prefix>:limit:`. 1 to 64 of `A-Z a-z 0-9 . _ : -`. Default: `portcullis`. */
   readonly prefix?: string
-  /** For each check, in milliseconds. Default: 250. */
+  /** For each check, in milliseconds. Default: 50. */
   readonly timeout?: number
   /** For tests. Default: the server's clock, which is the same for all processes. */
   readonly clock?: Clock
@@ -48,12 +48,14 @@ export function createRedisRateLimitStore(options: RedisRateLimitStoreOptions): 
   return new RedisRateLimitStore(options)
 }
 
-/** Keys whose digests are remembered: some 3 MB. */
+/** Keys whose digests are remembered: some 4 MB. */
 const RECENT_KEYS = 10_000
 
 /** What is known of an array of policies. */
 interface Plan {
-  readonly gcras: readonly Gcra[]
+  readonly metered: Metered
+  /** Where the key of each bucket goes on: behind the hash tag. */
+  readonly scopes: readonly string[]
   /** The digest of the word that they have in common. */
   readonly together: string | undefined
 }
@@ -72,7 +74,7 @@ class RedisRateLimitStore implements RateLimitStore {
     // An HMAC takes as long as everything else that a check costs this process.
     this.#digest = remembering(RECENT_KEYS, keyDigest(options.secret))
     this.#clock = options.clock
-    const timeout = within('timeout', options.timeout ?? 250, { min: 1, max: 60_000 })
+    const timeout = within('timeout', options.timeout ?? 50, { min: 1, max: 60_000 })
     this.#batch = new Batch(linkTo(client, timeout, backendName(options.name), options.clock ?? systemClock))
   }
 
@@ -84,13 +86,23 @@ class RedisRateLimitStore implements RateLimitStore {
     return new Promise((resolve, reject) => {
       checkCost(cost)
       const plan = this.#plan(policies)
-      const { gcras } = plan
-      const done = (at: number, leads: readonly number[]): void => {
-        const found = policies.map((policy, n) => ({ policy, gcra: member(gcras, n), lead: member(leads, n) }))
+      const { metered } = plan
+      const { numbers } = metered
+      const done = (at: number, answer: readonly unknown[], place: number): boolean => {
+        const found = metered.found(numbers, answer, place)
+        if (found === undefined) return false
         resolve(verdictOf(found, at, cost))
+        return true
       }
-      const buckets = this.#keys(keys, policies, plan)
-      this.#batch.add({ kind: 'consume', keys: buckets, gcras, units: cost, now: this.#now(), done, failed: reject })
+      this.#batch.add({
+        kind: 'consume',
+        keys: this.#keys(keys, plan),
+        numbers,
+        units: cost,
+        now: this.#now(),
+        done,
+        failed: reject,
+      })
     })
   }
 
@@ -98,20 +110,16 @@ class RedisRateLimitStore implements RateLimitStore {
     return new Promise((resolve, reject) => {
       checkCost(Math.abs(units))
       const plan = this.#plan(policies)
-      const { gcras } = plan
-      const buckets = this.#keys(keys, policies, plan)
+      const buckets = this.#keys(keys, plan)
       if (units === 0) return resolve()
-      const back = buckets.map((_, n) => finite(reserved?.results[n]?.resetAt))
-      this.#batch.add({
-        kind: 'adjust',
-        keys: buckets,
-        gcras,
-        units,
-        back,
-        now: this.#now(),
-        done: () => resolve(),
-        failed: reject,
-      })
+      const { metered } = plan
+      const { numbers } = metered
+      const back = metered.meters.flatMap((meter, n) => backOf(meter, reserved?.results[n]))
+      const done = (): boolean => {
+        resolve()
+        return true
+      }
+      this.#batch.add({ kind: 'adjust', keys: buckets, numbers, units, back, now: this.#now(), done, failed: reject })
     })
   }
 
@@ -119,16 +127,17 @@ class RedisRateLimitStore implements RateLimitStore {
     return this.#clock === undefined ? '' : String(Math.floor(this.#clock.now()))
   }
 
-  #keys(keys: readonly string[], policies: readonly ScopedPolicy[], { together }: Plan): readonly string[] {
-    const digests = policies.map((_, n) => this.#digest(keyOf(keys, n)))
-    const tag = together ?? member(digests, 0)
-    if (together === undefined && digests.some((digest) => digest !== tag)) {
-      throw apart('policies of one check that have different keys must be scoped together')
-    }
-    return policies.map(({ scope }, n) => {
-      const digest = member(digests, n)
+  #keys(keys: readonly string[], { together, scopes }: Plan): readonly string[] {
+    const first = this.#digest(keyOf(keys, 0))
+    const tag = together ?? first
+    const begin = `${this.#prefix}{${tag}}`
+    return scopes.map((scope, n) => {
+      const digest = n === 0 ? first : this.#digest(keyOf(keys, n))
+      if (together === undefined && digest !== tag) {
+        throw apart('policies of one check that have different keys must be scoped together')
+      }
       // Said once: keys are most of what is sent, and of what is kept.
-      return `${this.#prefix}{${tag}}${scope}:${digest === tag ? '' : digest}`
+      return digest === tag ? begin + scope : begin + scope + digest
     })
   }
 
@@ -139,7 +148,9 @@ class RedisRateLimitStore implements RateLimitStore {
     if (words.length > 0)
       throw apart('policies of one check are scoped together with different words, or some of them without one')
     for (const policy of policies) this.#remember(policy)
-    const plan = { gcras: policies.map(gcra), together: word === undefined ? undefined : this.#digest(word) }
+    const metered = new Metered(policies, this.#clock)
+    const scopes = policies.map(({ scope }, n) => scope + (metered.meters[n]?.kind === 'log' ? '|' : ':'))
+    const plan = { metered, scopes, together: word === undefined ? undefined : this.#digest(word) }
     this.#plans.set(policies, plan)
     return plan
   }
@@ -150,17 +161,13 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 }
 
-/** JSON has no other number. */
-function finite(time = -1): number {
-  return Number.isFinite(time) ? time : -1
+/** When what was charged has come back, and the entry that it was charged to: see `Change`. */
+function backOf(meter: Meter, reserved: RateLimitResult | undefined): readonly number[] {
+  // JSON has no other number.
+  if (reserved === undefined || !Number.isFinite(reserved.resetAt)) return [-1, -1]
+  return [reserved.resetAt, meter.kind === 'log' ? reservedStart(meter, reserved) : -1]
 }
 
 function apart(message: string): RedisStoreError {
   return new RedisStoreError('store_redis.keys_apart', message)
-}
-
-function member<T>(list: readonly T[], n: number): T {
-  const found = list[n]
-  if (found === undefined) throw new RateLimitError('rate_limit.key_missing', 'a check needs one key for each policy')
-  return found
 }

@@ -125,7 +125,7 @@ describe.skipIf(!hasRedis())('a connection', () => {
     const client = clients.at(proxy.port)
     const store = createRedisStore({ client, name, timeout: 250 })
     const collection = store.collection<string>({ name: 'a.b' })
-    const limits = createRedisRateLimitStore({ client, secret, name })
+    const limits = createRedisRateLimitStore({ client, secret, name, timeout: 250 })
     await collection.create('a', 'x')
     const { told, stop } = listen(name)
     try {

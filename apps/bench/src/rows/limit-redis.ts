@@ -1,5 +1,5 @@
 import { hasRedis, RedisServer } from '@portcullis/conformance/servers'
-import { type Policy, type RateLimitStore, rememberExhausted, scopePolicies } from '@portcullis/rate-limit'
+import { type GcraPolicy, type RateLimitStore, rememberExhausted, scopePolicies } from '@portcullis/rate-limit'
 import { createRedisRateLimitStore } from '@portcullis/store-redis/rate-limit'
 import { Redis } from 'ioredis'
 import { RedisStore } from 'rate-limit-redis'
@@ -9,14 +9,16 @@ import { expectAnswer } from '../errors.ts'
 import type { MeasureOptions, Subject } from '../harness.ts'
 import type { Growth, Row } from '../report.ts'
 import { addresses, requestsFrom } from './addresses.ts'
+import { growthOf, serverTime } from './limit-redis-server.ts'
 
 const KEYS = 10_000
-const IN_FLIGHT = [1, 64, 512] as const
+const BUSY = 64
+const IN_FLIGHT = [1, BUSY, 512] as const
 /** A limit that no key reaches while it is timed. */
 const QUOTA = 1_000_000_000
 const WINDOW = 86_400
-/** One unit takes a second to come back: buckets are read and written as those of a limit in use. */
-const LIVE = { quota: 1, window: 1, burst: QUOTA }
+/** One unit takes ten minutes to come back: buckets are read and written as those of a limit in use, and none ends while they are counted. */
+const LIVE = { quota: 1, window: 600, burst: QUOTA }
 const ONE = { quota: 1, window: WINDOW, burst: 1 }
 const TIMEOUT = 30_000
 const SECRET = 'a secret of the bench alone'
@@ -40,7 +42,7 @@ type Open = (client: Redis) => Omit<Limiter, 'trips'>
 const ours: Open = (client) => {
   const store = createRedisRateLimitStore({ client, secret: SECRET, timeout: TIMEOUT })
   const remembering = rememberExhausted(store)
-  const checkBy = (by: RateLimitStore, policy: Omit<Policy, 'name'>): Check => {
+  const checkBy = (by: RateLimitStore, policy: Omit<GcraPolicy, 'name'>): Check => {
     const policies = scopePolicies(`bench-${policy.burst}`, [{ name: 'p', ...policy }])
     return (key) => {
       const verdict = by.consume([key], policies, 1)
@@ -102,11 +104,15 @@ export const limitRedis: Bench = {
       clients.push(client)
       return counted(client, limiter)
     }
+    const admin = new Redis(server.socket)
+    clients.push(admin)
     try {
       const [our, flex, exp, raw] = [open(ours), open(flexible), open(express), open(bare)]
       for (const limiter of [our, flex, exp, raw]) await assertAnswers(limiter)
       const { rows, growth } = await speeds(our, [flex, exp], raw, options)
-      return { rows: [...rows, ...(await denied(our, flex, options))], growth: [growth] }
+      const others = [...(await denied(our, flex, options)), ...(await times(admin, [our, flex, exp], options))]
+      const larger = await growthOf(admin, (keys) => subjectOf(our, keys, BUSY), options)
+      return { rows: [...rows, ...others], growth: [growth, ...larger] }
     } finally {
       for (const client of clients) client.disconnect()
       await server.close()
@@ -141,7 +147,7 @@ async function speeds(
   const rows: Row[] = []
   const sizes: { size: number; ours: number }[] = []
   for (const inFlight of IN_FLIGHT) {
-    const target = inFlight === 1 ? undefined : inFlight === 64 ? 1.5 : 2
+    const target = inFlight === 1 ? undefined : inFlight === BUSY ? 1.5 : 2
     const peersHere: Peer[] = peers.map((peer) => ({
       ...subjectOf(peer, requests, inFlight),
       ...(target !== undefined && { target }),
@@ -152,6 +158,17 @@ async function speeds(
     sizes.push({ size: inFlight, ours: found[0]?.ours ?? 0 })
   }
   return { rows, growth: { bench: 'limit.redis', unit: 'ops/s', size: 'checks in flight', growth: sizes } }
+}
+
+/** What a check costs the server. */
+async function times(
+  admin: Redis,
+  [our, ...peers]: readonly [Limiter, ...Limiter[]],
+  options: MeasureOptions,
+): Promise<readonly Row[]> {
+  const requests = requestsFrom(addresses(KEYS))
+  const subject = (limiter: Limiter): Subject => subjectOf(limiter, requests, BUSY)
+  return serverTime(`limit.redis.cpu.${BUSY}`, admin, [subject(our), ...peers.map(subject)], options, 1)
 }
 
 /** So many checks at once, each followed by the next as soon as it is answered. */
@@ -165,7 +182,7 @@ function subjectOf({ name, wide }: Limiter, requests: readonly string[], inFligh
       const one = async (): Promise<void> => {
         while (begun < iterations) {
           begun += 1
-          place = (place + 1) & (requests.length - 1)
+          place = place + 1 === requests.length ? 0 : place + 1
           if (await wide(requests[place] as string)) allowed += 1
         }
       }
