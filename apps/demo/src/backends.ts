@@ -27,6 +27,9 @@ export interface Backends {
   close(): Promise<void>
 }
 
+/** Milliseconds for a count: as long as for the rest of what is hot, since guesses are counted here, and a sign-in rather waits than fails. */
+const COUNTING = 250
+
 /**
  * SQLite and memory without a server; PostgreSQL where `DATABASE_URL` says; sessions, replay caches and limits in Redis where `REDIS_URL`
  * says.
@@ -41,13 +44,13 @@ export async function openBackends(config: Config, limitKey: Uint8Array, clock: 
       names: [name],
       store: durable,
       floods: createMemoryRateLimitStore({ clock }),
-      guesses: createSqlRateLimitStore({ store: durable, secret: limitKey }),
+      guesses: createSqlRateLimitStore({ store: durable, secret: limitKey, timeout: COUNTING }),
       close: () => durable.close(),
     }
   }
   const client = connect(config.redisUrls)
   const hot = createRedisStore({ client, prefix: 'ledger' })
-  const counted = createRedisRateLimitStore({ client, secret: limitKey, prefix: 'ledger' })
+  const counted = createRedisRateLimitStore({ client, secret: limitKey, prefix: 'ledger', timeout: COUNTING })
   const backends: Backends = {
     names: [name, 'redis'],
     store: stores({ durable, hot }),

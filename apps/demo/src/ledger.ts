@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { type Clock, type EndpointRoute, type Principal, type RouteInfo, systemClock } from '@portcullis/core'
 import { createAuthorizationServer, type SignIn } from '@portcullis/oauth'
 import { createPasswords } from '@portcullis/password'
-import { byAddress, byPrincipal, createBruteForceGuard, createDeviceCookies, limit, presets } from '@portcullis/rate-limit'
+import { byAddress, byPrincipal, limit } from '@portcullis/rate-limit'
 import { createSessions } from '@portcullis/sessions'
 import {
   bearer,
@@ -30,6 +30,7 @@ import { createClients } from './clients.ts'
 import type { Config } from './config.ts'
 import { openDataDir, openSecrets } from './data-dir.ts'
 import { createFactors } from './factors.ts'
+import { createGuesses } from './guesses.ts'
 import type { Application, Assembled } from './http/application.ts'
 import { onExpress } from './http/express.ts'
 import { onFastify } from './http/fastify.ts'
@@ -68,18 +69,15 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   await openDataDir(dataDir)
   const { sealer, limitKey, deviceKey } = await openSecrets(dataDir)
   const backends = await openBackends(config, limitKey, clock)
-  const { store, floods, guesses } = backends
+  const { store, floods } = backends
 
   // The nouns.
   const accounts = createAccounts({ store })
   const clients = createClients({ store, publicUrl })
   const invoices = createInvoices({ store, clock })
   const passwords = createPasswords()
-  // Counted by account and address together, before a code is looked at.
-  const codeGuesses = createBruteForceGuard({ ...presets.secondFactor, store: guesses, clock })
-  const passwordGuesses = createBruteForceGuard({ ...presets.signIn, store: guesses, clock })
-  const devices = createDeviceCookies({ secret: deviceKey, clock })
-  const factors = createFactors({ publicUrl, store, sealer, guesses: codeGuesses, clock })
+  const guesses = createGuesses({ store: backends.guesses, deviceKey, clock })
+  const factors = createFactors({ publicUrl, store, sealer, guesses: guesses.codes, clock })
   if (config.seed) await seed({ accounts, clients, invoices, passwords, totp: factors.totp })
   if (config.production) await refuseSeeded({ accounts, clients })
   const outbox = createOutbox({ dataDir, publicUrl, find: accounts.find, clock })
@@ -93,7 +91,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
   const revocations = createRevocations({ feed, clock })
   await revocations.start()
   const verifier = createVerifier({ issuer: publicUrl, audience: resource, keys: ring.keys, revocations, clock })
-  const keys = createApiKeys({ store, prefix: 'ledger', issuer: publicUrl, audience: resource, clock })
+  const keys = createApiKeys({ store, prefix: 'ledger', issuer: publicUrl, audience: resource, guard: guesses.keys, clock })
   const dpop = createDpopVerifier({ store, origin: new URL(publicUrl).origin, clock })
   const resourceMetadata = protectedResourceMetadataUrl(resource)
 
@@ -161,7 +159,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
     dpop,
     sessions,
     clients,
-    accounts: createSignIn({ accounts, passwords, factors, passwordGuesses, devices, clock }),
+    accounts: createSignIn({ accounts, passwords, factors, guesses, clock }),
     resources: [{ identifier: resource, scopes: Object.keys(scopes) }],
     scopes,
     clock,
@@ -182,7 +180,7 @@ export async function openLedger(config: Config, clock: Clock = systemClock): Pr
       factors,
       passwords,
       policy: createLedgerPolicy(),
-      passwordGuesses,
+      guesses,
       sessions,
       refreshTokens,
       outbox,

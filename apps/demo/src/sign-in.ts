@@ -8,9 +8,10 @@ import type {
   CheckResult,
 } from '@portcullis/oauth'
 import type { Passwords } from '@portcullis/password'
-import type { BruteForceGuard, DeviceCookies } from '@portcullis/rate-limit'
+import type { KnownDevice } from '@portcullis/rate-limit'
 import { type Account, type Accounts, canonicalEmail } from './accounts.ts'
 import type { Factors } from './factors.ts'
+import { deviceOf, type Guesses } from './guesses.ts'
 import { passkeyModule } from './passkey-module.ts'
 
 /** A secret of an account that exists was wrong. Only its own tenant's owners read it; whoever guessed is told what all are told. */
@@ -24,9 +25,7 @@ export interface SignInParts {
   readonly accounts: Accounts
   readonly passwords: Passwords
   readonly factors: Factors
-  readonly passwordGuesses: BruteForceGuard
-  /** Who guesses from elsewhere does not use up what an account has on its own devices. */
-  readonly devices: DeviceCookies
+  readonly guesses: Pick<Guesses, 'passwords' | 'devices'>
   readonly clock: Clock
 }
 
@@ -34,8 +33,9 @@ export interface SignInParts {
  * People as the authorization server sees them: who they are, every way in which they prove it, and how much of it is enough. Every
  * attempt is paid for before the secret is looked at.
  */
-export function createSignIn({ accounts, passwords, factors, passwordGuesses, devices, clock }: SignInParts): AccountsPort {
+export function createSignIn({ accounts, passwords, factors, guesses, clock }: SignInParts): AccountsPort {
   const { totp, recovery, passkeys, passkeysWork, assurance, enrolled } = factors
+  const { devices } = guesses
 
   async function active(subject: string): Promise<Account | undefined> {
     const account = await accounts.find(subject)
@@ -44,6 +44,11 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, de
 
   /** For whoever has shown every factor. */
   const known = (email: string, request: RequestView): HeaderList => [['Set-Cookie', devices.issue(email, request)]]
+
+  async function knownDevice(subject: string, request: RequestView): Promise<KnownDevice | undefined> {
+    const account = await accounts.find(subject)
+    return account && deviceOf(devices, request, account)
+  }
 
   async function decide(question: AssuranceQuestion<Proof>): Promise<AssuranceDecision> {
     return assurance.decide({ ...question, enrolled: await enrolled(question.subject) })
@@ -65,10 +70,9 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, de
       subject === undefined ? passkeys.beginSignIn({ browser }) : passkeys.beginSecondFactor(subject, { browser }),
     async finish({ subject, browser, response, request }) {
       const answer = { browser, response }
-      const context = { request }
       const result = await (subject === undefined
-        ? passkeys.finishSignIn(answer, context)
-        : passkeys.finishSecondFactor(subject, answer, context))
+        ? passkeys.finishSignIn(answer, { request, deviceOf: (account) => knownDevice(account, request) })
+        : passkeys.finishSecondFactor(subject, answer, { request, device: await knownDevice(subject, request) }))
       if (!result.ok) return refusal(result, subject, 'passkey', request)
       const account = await active(result.account)
       if (account === undefined) return { type: 'refused' }
@@ -81,7 +85,7 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, de
       // An empty name is nobody's: it is counted like any other that does not exist.
       const name = canonicalEmail(username) || '-'
       const device = devices.read(request, name)
-      const attempt = await passwordGuesses.attempt({ account: name, address: request.client.ip, device }, { request })
+      const attempt = await guesses.passwords.attempt({ account: name, address: request.client.ip, device }, { request })
       if (!attempt.allowed) return { type: 'limited', retryAfter: attempt.retryAfter }
       const account = await accounts.findByEmail(name)
       const result = await passwords.verify(password, account?.passwordHash)
@@ -109,7 +113,8 @@ export function createSignIn({ accounts, passwords, factors, passwordGuesses, de
       if (account === undefined) return { type: 'refused' }
       const typed = code.replaceAll(/\s/g, '')
       // An authenticator shows digits; a code on paper is longer than they are.
-      const result = await (typed.length > 8 ? recovery : totp).verify(subject, typed, { request })
+      const device = deviceOf(devices, request, account)
+      const result = await (typed.length > 8 ? recovery : totp).verify(subject, typed, { request, device })
       if (!result.ok) return refusal(result, subject, 'code', request)
       return { type: 'ok', proofs: [result.proof], headers: known(account.email, request) }
     },

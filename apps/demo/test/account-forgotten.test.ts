@@ -1,5 +1,5 @@
 import type { Collection, Json, Store } from '@portcullis/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Account } from '../src/accounts.ts'
 import { type AccountSite, type Answer, another, openAccountSite, password, totpSecret } from './account-site.ts'
 
@@ -29,6 +29,8 @@ beforeAll(async () => {
   site = await openAccountSite({ store: listening })
 })
 afterAll(() => site.close())
+// All come from one address, whose limit is full again after a quarter of an hour.
+beforeEach(() => site.clock.advance(900_000))
 
 const ask = (username: string): Promise<Answer> => site.browser().post('/account/forgot', { username })
 const redeem = (code: string, next = another): Promise<Answer> => site.browser().post('/account/reset', { code, password: next })
@@ -45,6 +47,9 @@ async function codeFor({ email }: Account): Promise<string> {
 function codeIn(text: string): string {
   return /^([\w-]{43})$/m.exec(text)?.[1] ?? ''
 }
+
+const codesOf = async (email: string): Promise<number> =>
+  (await site.mails(email)).filter(({ text }) => codeIn(text) !== '').length
 
 async function hasPassword({ id }: Account, text: string): Promise<boolean> {
   return (await site.passwords.verify(text, (await site.accounts.find(id))?.passwordHash)).ok
@@ -162,6 +167,50 @@ describe('a forgotten password', () => {
     const last = await site.person()
     await codeFor(last)
     expect((await site.mails(account.email)).length).toBe(3)
+  })
+
+  it('of 1,000 requests at once from one address, 30 do anything, and all are answered alike (v5.0.0-6.3.1, v5.0.0-6.3.8)', async () => {
+    const { email } = await site.person()
+    calls.length = 0
+    const names = Array.from({ length: 1000 }, (_, n) => (n % 10 === 0 ? email : `nobody-${n}@acme.test`))
+    const answers = await Promise.all(names.map(ask))
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body}`)).size).toBe(1)
+    expect(calls.filter((call) => call === 'password.account_tokens create').length).toBeLessThanOrEqual(30)
+    expect((await site.mails(email)).length).toBeLessThanOrEqual(3)
+  })
+
+  it('of 1,000 guesses at once from one address, 30 are looked up; a code that is right passes once the address has waited', async () => {
+    const code = await codeFor(await site.person())
+    calls.length = 0
+    const guesses = Array.from({ length: 1000 }, (_, n) => String(n).padStart(43, 'x'))
+    const answers = await Promise.all(guesses.map((guess) => redeem(guess)))
+    // Asking took one of the thirty.
+    expect(calls.filter((call) => call.startsWith('password.account_tokens'))).toHaveLength(29)
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(971)
+    const late = await redeem(code)
+    expect([late.status, Number(late.headers.get('retry-after'))]).toEqual([429, 30])
+    site.clock.advance(30_000)
+    expect((await redeem(code)).status).toBe(200)
+  })
+
+  it('is asked for on a known browser when strangers at the same address have asked too often', async () => {
+    const account = await site.person()
+    const code = await codeFor(account)
+    for (let n = 0; n < 2; n++) await codeFor(account)
+    // There is room for one more mail; the limit is what is used up.
+    expect((await redeem(code)).status).toBe(200)
+    const fromKnown = async ({ email }: Account): Promise<number> => {
+      const cookie = site.devices.issue(email, { headers: {} }).split(';')[0] ?? ''
+      const headers = { cookie, 'sec-fetch-site': 'same-origin' }
+      const body = new URLSearchParams({ username: account.email })
+      return (await fetch(`${site.url}/account/forgot`, { method: 'POST', headers, body })).status
+    }
+    await ask(account.email)
+    await fromKnown(await site.person())
+    await codeFor(await site.person())
+    expect(await codesOf(account.email)).toBe(3)
+    expect(await fromKnown(account)).toBe(200)
+    await expect.poll(() => codesOf(account.email), { interval: 10, timeout: 5000 }).toBe(4)
   })
 
   it('is asked for without JavaScript, by forms that password managers know', async () => {

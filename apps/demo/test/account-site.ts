@@ -21,7 +21,7 @@ import {
 import type { Method, Proof } from '@portcullis/mfa'
 import type { SignIn } from '@portcullis/oauth'
 import { createPasswords, type Passwords } from '@portcullis/password'
-import { createBruteForceGuard } from '@portcullis/rate-limit'
+import { createMemoryRateLimitStore, type DeviceCookies } from '@portcullis/rate-limit'
 import { createSessions, type Sessions } from '@portcullis/sessions'
 import {
   createMemoryRevocationFeed,
@@ -36,6 +36,7 @@ import { expect, vi } from 'vitest'
 import { accountEndpoints, createLedgerPolicy } from '../src/account/endpoints.ts'
 import { type Account, type Accounts, createAccounts } from '../src/accounts.ts'
 import { createFactors, type Factors } from '../src/factors.ts'
+import { createGuesses } from '../src/guesses.ts'
 import type { Application, Assembled } from '../src/http/application.ts'
 import { onFastify } from '../src/http/fastify.ts'
 import { createOutbox, type Mail } from '../src/mail.ts'
@@ -64,6 +65,7 @@ export interface AccountSite {
   readonly revocations: Revocations
   readonly refreshTokens: RefreshTokens
   readonly endpoints: readonly EndpointRoute[]
+  readonly devices: DeviceCookies
   /** While true, the guard before every POST refuses. */
   flooded: boolean
   /** Somebody new. */
@@ -146,8 +148,8 @@ export async function openAccountSite(
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://localhost:${(server.address() as AddressInfo).port}`
-  const guesses = createBruteForceGuard({ name: 'second-factor', clock })
-  const factors = createFactors({ publicUrl: url, store, sealer, guesses, clock })
+  const guesses = createGuesses({ store: createMemoryRateLimitStore({ clock }), deviceKey: randomBytes(32), clock })
+  const factors = createFactors({ publicUrl: url, store, sealer, guesses: guesses.codes, clock })
   const outbox = createOutbox({ dataDir, publicUrl: url, find: createAccounts({ store: memory }).find, clock })
   const flood: Guard = () =>
     site.flooded
@@ -159,7 +161,7 @@ export async function openAccountSite(
     factors,
     passwords,
     policy: createLedgerPolicy(),
-    passwordGuesses: createBruteForceGuard({ clock }),
+    guesses,
     sessions,
     refreshTokens,
     outbox,
@@ -200,6 +202,7 @@ export async function openAccountSite(
     revocations,
     refreshTokens,
     endpoints,
+    devices: guesses.devices,
     flooded: false,
     async person(of = {}) {
       const id = `usr_${randomBytes(6).toString('hex')}`

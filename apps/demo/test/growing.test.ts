@@ -136,7 +136,7 @@ describe.skipIf(!servers)('Ledger in two processes, on PostgreSQL and Redis', { 
     await expect.poll(async () => (await call(b.address, tokens.access_token, 'GET', '/api/me')).status, PATIENCE).toBe(401)
   })
 
-  it('share a limit: of 120 calls at both together 100 pass', async () => {
+  it('share a limit: of 120 calls at both together 100 pass (v5.0.0-2.4.1)', async () => {
     const { tokens } = await signInAs(a.url, 'linus')
     const answers = await Promise.all(
       Array.from({ length: 120 }, (_, n) => call((n % 2 === 0 ? a : b).address, tokens.access_token, 'GET', '/api/me')),

@@ -522,7 +522,7 @@ describe('over which wire', () => {
 })
 
 describe('guessing', () => {
-  it('who guesses at a password is stopped, the right one included, and no flood setting changes that; others go on', async () => {
+  it('who guesses at a password is stopped, the right one included, and no flood setting changes that; others go on (v5.0.0-6.3.1)', async () => {
     const dir = await dataDir()
     const ledger = await startLedger({ DATA_DIR: dir.path, LIMITS: 'off' })
     const wrong = await Promise.allSettled(

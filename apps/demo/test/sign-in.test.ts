@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createMemoryStore, createSealer, type RequestView, systemClock } from '@portcullis/core'
 import { createPasswords, type Passwords } from '@portcullis/password'
-import { createBruteForceGuard, createDeviceCookies, createMemoryRateLimitStore, presets } from '@portcullis/rate-limit'
+import { createMemoryRateLimitStore } from '@portcullis/rate-limit'
+import { TOTP } from 'otpauth'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAccounts } from '../src/accounts.ts'
-import { createFactors } from '../src/factors.ts'
+import { createFactors, type Factors } from '../src/factors.ts'
+import { createGuesses } from '../src/guesses.ts'
 import { createSignIn } from '../src/sign-in.ts'
 
 const clock = systemClock
@@ -13,6 +15,7 @@ const real = createPasswords()
 
 let checked: number
 let signIn: ReturnType<typeof createSignIn>
+let factors: Factors
 
 function request(ip: string, cookie?: string): RequestView {
   return {
@@ -32,15 +35,9 @@ beforeEach(async () => {
   const store = createMemoryStore({ clock })
   const accounts = createAccounts({ store })
   const passwordHash = await real.hash(password)
-  await accounts.seed({
-    id: 'usr_1',
-    email: 'ada@acme.test',
-    name: 'Ada',
-    tenant: 'acme',
-    role: 'owner',
-    passwordHash,
-    disabled: false,
-  })
+  const person = { name: 'Ada', tenant: 'acme', role: 'owner', passwordHash, disabled: false } as const
+  await accounts.seed({ ...person, id: 'usr_1', email: 'ada@acme.test' })
+  await accounts.seed({ ...person, id: 'usr_2', email: 'linus@acme.test' })
   const passwords: Passwords = {
     ...real,
     verify: (given, stored) => {
@@ -48,22 +45,10 @@ beforeEach(async () => {
       return real.verify(given, stored)
     },
   }
-  const guesses = createMemoryRateLimitStore({ clock })
+  const guesses = createGuesses({ store: createMemoryRateLimitStore({ clock }), deviceKey: randomBytes(32), clock })
   const sealer = createSealer({ current: 'k1', keys: { k1: randomBytes(32) } })
-  signIn = createSignIn({
-    accounts,
-    passwords,
-    factors: createFactors({
-      publicUrl: 'http://localhost:3000',
-      store,
-      sealer,
-      guesses: createBruteForceGuard({ ...presets.secondFactor, store: guesses, clock }),
-      clock,
-    }),
-    passwordGuesses: createBruteForceGuard({ ...presets.signIn, store: guesses, clock }),
-    devices: createDeviceCookies({ secret: randomBytes(32), clock }),
-    clock,
-  })
+  factors = createFactors({ publicUrl: 'http://localhost:3000', store, sealer, guesses: guesses.codes, clock })
+  signIn = createSignIn({ accounts, passwords, factors, guesses, clock })
 })
 
 describe('guesses at a password (ASVS 6.3.1)', () => {
@@ -91,5 +76,43 @@ describe('guesses at a password (ASVS 6.3.1)', () => {
     expect(
       await signIn.authenticate({ ...right, username: 'grace@acme.test', request: request('198.51.100.9', cookie) }),
     ).toMatchObject({ type: 'refused' })
+  })
+})
+
+describe('guesses at a second factor (ASVS 6.6.3)', () => {
+  const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+  const code = (): string => new TOTP({ secret }).generate({ timestamp: clock.now() })
+  const answer = (typed: string, from: RequestView) => signIn.secondFactor({ subject: 'usr_1', code: typed, request: from })
+  const cookieOf = (result: Awaited<ReturnType<typeof answer>>): string =>
+    (result.type === 'ok' && result.headers?.[0]?.[1].split(';')[0]) || ''
+
+  beforeEach(async () => {
+    await factors.totp.enrol('usr_1', { label: 'ada@acme.test', secret, confirmed: true })
+  })
+
+  it('of 1,000 at once from one address, five are looked at', async () => {
+    const answers = await Promise.all(Array.from({ length: 1000 }, () => answer('000000x', request('203.0.113.1'))))
+    expect(answers.filter(({ type }) => type === 'refused')).toHaveLength(5)
+    expect(answers.filter(({ type }) => type === 'limited')).toHaveLength(995)
+  })
+
+  it('whoever knows the password and guesses from everywhere does not lock the owner out of a known browser', async () => {
+    const owner = await answer(code(), request('198.51.100.7'))
+    const cookie = cookieOf(owner)
+    expect(cookie).toMatch(/^__Host-known-device=/)
+    for (let n = 0; n < 40; n++) await answer('000000x', request(`203.0.113.${n}`))
+    expect(await answer(code(), request('198.51.100.8'))).toMatchObject({ type: 'limited' })
+    const [paper = ''] = await factors.recovery.generate('usr_1')
+    expect(await answer(paper, request('198.51.100.7', cookie))).toMatchObject({ type: 'ok' })
+  })
+
+  it('a cookie of somebody else’s is no known browser', async () => {
+    const cookie = cookieOf(await answer(code(), request('198.51.100.7')))
+    await factors.totp.enrol('usr_2', { label: 'linus@acme.test', secret, confirmed: true })
+    for (let n = 0; n < 40; n++) {
+      await signIn.secondFactor({ subject: 'usr_2', code: '000000x', request: request(`203.0.113.${n}`) })
+    }
+    const typed = { subject: 'usr_2', code: code(), request: request('198.51.100.7', cookie) }
+    expect(await signIn.secondFactor(typed)).toMatchObject({ type: 'limited' })
   })
 })

@@ -9,7 +9,7 @@ import { signOutEverywhere } from './sign-out.ts'
 
 /** Sets passwords anew: for who asks, and for whom an owner asks. */
 export function createLedgerReset(parts: AccountParts): PasswordReset {
-  const { store, accounts, factors, passwords, policy, outbox, clock } = parts
+  const { store, accounts, factors, passwords, policy, guesses, outbox, clock } = parts
 
   const known = ({ id, email, name, tenant, passwordHash }: Account, secondFactor: boolean): ResetAccount => ({
     account: id,
@@ -48,6 +48,7 @@ export function createLedgerReset(parts: AccountParts): PasswordReset {
     },
     deliver: async (delivery) => outbox.sendReset(delivery),
     endSessions: (id) => signOutEverywhere(parts, id),
+    guard: guesses.resets,
     clock,
   })
 }
@@ -56,21 +57,23 @@ export function createLedgerReset(parts: AccountParts): PasswordReset {
  * For who has forgotten the password. The code is in the mail and is pasted into a form: it is in no address, so in no history, log
  * or preview (ASVS 14.2.1).
  */
-export function forgottenEndpoints({ guards }: AccountParts, reset: PasswordReset): readonly EndpointRoute[] {
+export function forgottenEndpoints({ guards, guesses }: AccountParts, reset: PasswordReset): readonly EndpointRoute[] {
   const policy = open('for people who can’t sign in: the code from the mail says who they are')
 
   async function ask(req: RequestView): Promise<Reply> {
     const { username = '' } = await readForm(req)
-    await reset.request(canonicalEmail(username) || '-')
+    // An empty name is nobody's: it is counted like any other that does not exist.
+    const name = canonicalEmail(username) || '-'
+    await reset.request(name, { request: req, device: guesses.devices.read(req, name) })
     return asked
   }
 
   async function redeem(req: RequestView): Promise<Reply> {
     const { code = '', password = '' } = await readForm(req)
     const given = code.trim()
-    const result = await reset.redeem(given, password)
+    const result = await reset.redeem(given, password, { request: req })
     if (result.ok) return donePage(result.secondFactorRequired)
-    if ('retryAfter' in result) return laterPage(503, result.retryAfter)
+    if ('retryAfter' in result) return laterPage(result.reason.code === 'password.busy' ? 503 : 429, result.retryAfter)
     return 'flaws' in result ? redeemPage({ code: given, flaws: result.flaws }) : redeemPage({ refused: true })
   }
 

@@ -1,11 +1,11 @@
 import type { Clock, Guard, Store } from '@portcullis/core'
 import type { SignIn } from '@portcullis/oauth'
 import type { PasswordPolicy, Passwords } from '@portcullis/password'
-import type { BruteForceGuard } from '@portcullis/rate-limit'
 import type { Sessions } from '@portcullis/sessions'
 import type { RefreshTokens } from '@portcullis/tokens'
 import type { Accounts } from '../accounts.ts'
 import type { Factors } from '../factors.ts'
+import type { Guesses } from '../guesses.ts'
 import type { Outbox } from '../mail.ts'
 
 /** What the pages of an account are made of. */
@@ -16,8 +16,8 @@ export interface AccountParts {
   readonly passwords: Passwords
   /** Rules for new passwords. */
   readonly policy: PasswordPolicy
-  /** The one that stands before sign-ins: a guess there and a guess here are two of one account. */
-  readonly passwordGuesses: BruteForceGuard
+  /** Those that stand before sign-ins: a guess there and a guess here are two of one account. */
+  readonly guesses: Pick<Guesses, 'passwords' | 'resets' | 'devices'>
   /** Those of the authorization server. Their `ending` hook ends what came out of a session. */
   readonly sessions: Sessions<SignIn>
   readonly refreshTokens: Pick<RefreshTokens, 'endAll'>

@@ -8,14 +8,15 @@ import type { AccountRoute } from './route.ts'
 
 /** Changing the password: with the current one, whoever holds the session (ASVS 6.2.3). */
 export function passwordRoutes(parts: AccountParts, door: Door): readonly AccountRoute[] {
-  const { accounts, passwords, policy, passwordGuesses } = parts
+  const { accounts, passwords, policy, guesses } = parts
 
   async function change(req: RequestView, person: Person): Promise<Reply> {
     const refused = door.refuseChange(person, { change: 'replace', factor: { method: 'password' } })
     if (refused !== undefined) return refused
     const { current = '', next = '' } = await readForm(req)
     const { id, email, name, tenant, passwordHash } = person.account
-    const attempt = await passwordGuesses.attempt({ account: email, address: req.client.ip }, { request: req })
+    const device = guesses.devices.read(req, email)
+    const attempt = await guesses.passwords.attempt({ account: email, address: req.client.ip, device }, { request: req })
     if (!attempt.allowed) return laterPage(429, attempt.retryAfter)
     const changes = createPasswordChange({
       passwords,

@@ -1,6 +1,7 @@
 import { type Reply, type RequestView, readForm } from '@portcullis/core'
 import type { Factor, TotpEnrolment } from '@portcullis/mfa'
 import { Html, html } from '@portcullis/oauth/pages'
+import { deviceOf } from '../guesses.ts'
 import { accountPage, alarm, laterPage, messagePage } from './page.ts'
 import type { AccountParts } from './parts.ts'
 import type { Door, Person } from './person.ts'
@@ -9,7 +10,7 @@ import type { AccountRoute } from './route.ts'
 const factor: Factor = { method: 'totp' }
 
 /** Setting up an authenticator app, and taking it away. */
-export function totpRoutes({ factors: { totp } }: AccountParts, door: Door): readonly AccountRoute[] {
+export function totpRoutes({ factors: { totp }, guesses: { devices } }: AccountParts, door: Door): readonly AccountRoute[] {
   const refuseEnrolment = (person: Person): Reply | undefined => {
     const change = person.enrolled.some(({ method }) => method === 'totp') ? 'replace' : 'enrol'
     return door.refuseChange(person, { change, factor })
@@ -26,7 +27,8 @@ export function totpRoutes({ factors: { totp } }: AccountParts, door: Door): rea
     const refused = refuseEnrolment(person)
     if (refused !== undefined) return refused
     const code = ((await readForm(req))['code'] ?? '').replaceAll(/\s/g, '')
-    const result = await totp.confirm(person.account.id, code, { request: req })
+    const device = deviceOf(devices, req, person.account)
+    const result = await totp.confirm(person.account.id, code, { request: req, device })
     if (result.ok) return door.changed(req, person, confirmed, result.proof)
     if (result.retryAfter !== undefined) return laterPage(429, result.retryAfter)
     return result.reason.code === 'mfa.not_enrolled' ? tooLate : wrongCodePage()
