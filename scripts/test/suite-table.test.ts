@@ -26,9 +26,11 @@ const report = (...tests: Test[]) => ({
 const others: Test[] = [
   'a store',
   'a rate-limit store',
+  'exhausted keys',
   'a revocation feed',
   'an audit log',
   'one-time things',
+  'seats',
   'assignments',
   'a failing store',
 ].map((suite) => [`${suite}: memory › it works`])
@@ -90,6 +92,22 @@ describe('the table of the suites', () => {
       'missing: a failing store: SQL › killed › it comes back',
       'missing: a failing store: memory › killed › it loses nothing',
     ])
+  })
+
+  it('any sequence is compared with the model on every backend but those that have a memory in front', () => {
+    const rest = others.filter(([titles]) => !titles.startsWith('a rate-limit store'))
+    const of = (backend: string, ...titles: string[]): Test[] =>
+      titles.map((title) => [`a rate-limit store: ${backend} › ${title}`])
+    const { markdown, faults } = suiteTable({
+      a: report(
+        ...rest,
+        ...of('memory', 'keys › each its own', 'any sequence (100 sequences)'),
+        ...of('memory, exhausted keys remembered', 'keys › each its own'),
+        ...of('SQL', 'keys › each its own'),
+      ),
+    })
+    expect(markdown).toContain('|  | any sequence | ✓ | – | missing |')
+    expect(faults).toEqual(['missing: a rate-limit store: SQL › any sequence'])
   })
 
   it('of two runs on backends of one name, the worse counts', () => {

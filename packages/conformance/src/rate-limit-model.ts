@@ -19,6 +19,13 @@ const POLICIES: readonly Policy[] = [
   { name: 'wide', quota: 3, window: 0.05, burst: 12 },
   { name: 'long', quota: 5, window: 86_400 },
   { name: 'ms', quota: 1, window: 0.001, burst: 3 },
+  { name: 'strict', algorithm: 'strict', quota: 9, window: 1.7 },
+  { name: 'strict-long', algorithm: 'strict', quota: 30, window: 86_400 },
+  { name: 'fixed', algorithm: 'fixed', quota: 11, window: 0.9 },
+  { name: 'sliding', algorithm: 'sliding', quota: 13, window: 1.1 },
+  { name: 'sliding-ms', algorithm: 'sliding', quota: 5, window: 0.003 },
+  { name: 'hour', algorithm: 'calendar', quota: 17, period: 'hour', timeZone: 'Asia/Kathmandu' },
+  { name: 'day', algorithm: 'calendar', quota: 23, period: 'day', timeZone: 'Europe/Berlin' },
 ]
 
 interface Model {

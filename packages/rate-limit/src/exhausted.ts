@@ -45,6 +45,9 @@ const MONOTONIC: Clock = { now: () => performance.now() }
  * Time is the store's own: that of the refusal, and what has passed here since it was asked for, which is no less than what has passed
  * there. The last of it, as long as the round trip took, is asked for. Where both clocks run at different speeds, that adds up over `maxAge`.
  *
+ * What is charged through this store ends a memory too: a check of another cost then waits for longer. What another process charges is told to
+ * nobody here: for up to `maxAge`, `retryAt` may be that of before it, and whoever comes then is told once more.
+ *
  * A check of cost 0 is always asked for. What a store said of a bucket that several keys share (`degraded`) is not remembered. What is left,
  * and results of policies that did not refuse, are those of the refusal.
  *
@@ -77,6 +80,10 @@ export function rememberExhausted(store: RateLimitStore, options: RememberExhaus
     return memories.some((memory) => refuses(memory, now)) ? memories : undefined
   }
 
+  const forget = (keys: readonly string[], policies: readonly ScopedPolicy[]): void => {
+    for (const [i, policy] of policies.entries()) table.forget(bucketOf(policy, keys[i] ?? ''))
+  }
+
   return {
     ...(store.declare && { declare: (policies: readonly ScopedPolicy[]) => store.declare?.(policies) }),
     consume(keys, policies, cost) {
@@ -94,16 +101,18 @@ export function rememberExhausted(store: RateLimitStore, options: RememberExhaus
           }
         }
         table.end()
+        // What was charged makes others wait for longer than they were told.
+        if (verdict?.allowed === true && cost > 0) forget(keys, policies)
       }
       return whenOver(() => store.consume(keys, policies, cost), learn)
     },
     adjust(keys, policies, units, reserved) {
-      const forget = (): void => {
-        for (const [i, policy] of policies.entries()) table.forget(bucketOf(policy, keys[i] ?? ''))
-      }
       // For whoever does not wait for it; and, after it, what was learnt meanwhile of the time before it.
-      forget()
-      return whenOver(() => store.adjust(keys, policies, units, reserved), forget)
+      forget(keys, policies)
+      return whenOver(
+        () => store.adjust(keys, policies, units, reserved),
+        () => forget(keys, policies),
+      )
     },
   }
 }

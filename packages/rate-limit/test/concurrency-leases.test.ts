@@ -1,8 +1,7 @@
 import { createMemoryStore, PortcullisError, type Store } from '@portcullis/core'
 import { describe, expect, it } from 'vitest'
-import { type AcquiredSeat, type ConcurrencyOptions, createConcurrencyLimit, leaseLost } from '../src/index.ts'
-import { keyDigest } from '../src/store-kit.ts'
-import { around, leasingStores } from './leasing-stores.ts'
+import { type AcquiredSeat, type ConcurrencyOptions, createConcurrencyLimit } from '../src/index.ts'
+import { around } from './stepping-store.ts'
 import { caught, manualClock } from './support.ts'
 
 const secret = 'a secret of more than sixteen bytes'
@@ -13,138 +12,27 @@ function limitOn(store: Store, options: Partial<ConcurrencyOptions> = {}) {
 
 type Limit = ReturnType<typeof limitOn>
 
-/** The seats that so many get who all ask at once, each in the next process. */
+/** The seats that so many get who all ask at once. */
 async function rush(limits: readonly Limit[], count: number, key = 'k'): Promise<AcquiredSeat[]> {
   const asked = Array.from({ length: count }, (_, n) => limits[n % limits.length]!.acquire(key))
   return (await Promise.all(asked)).filter((attempt) => attempt.acquired)
 }
 
-describe.each(leasingStores)('a concurrency limit whose seats are $title', ({ open }) => {
-  const processes = async (count: number, options: Partial<ConcurrencyOptions> = {}) => {
+describe('the leases of a process', () => {
+  it('are handed to nobody who waits when they are another process’s by now', async () => {
     const clock = manualClock()
-    const stores = await open(clock, count)
-    return { clock, stores, limits: stores.map((store) => limitOn(store, { clock, lease: 30, ...options })) }
-  }
-
-  it('lets exactly 10 of 200 pass that ask at once in three processes [ASVS 2.4.1]', async () => {
-    const { limits } = await processes(3)
-    expect(await rush(limits, 200)).toHaveLength(10)
-  })
-
-  it('gives a seat that came back to exactly one of those who ask at once', async () => {
-    const { limits } = await processes(3)
-    const [first] = await rush(limits, 10)
-    await first!.release()
-    expect(await rush(limits, 50)).toHaveLength(1)
-  })
-
-  it('finds the last free seat of many, and every seat that is free', async () => {
-    const { limits } = await processes(1, { max: 60 })
-    for (let n = 0; n < 60; n++) expect(await limits[0]!.acquire('k')).toMatchObject({ acquired: true, degraded: false })
-    expect(await limits[0]!.acquire('k')).toMatchObject({ acquired: false, reason: { code: 'rate_limit.concurrency_exceeded' } })
-  })
-
-  it('counts each key by itself, and each limit', async () => {
-    const { clock, limits, stores } = await processes(1)
-    const other = limitOn(stores[0], { name: 'other', clock })
-    expect(await rush(limits, 20, 'a')).toHaveLength(10)
-    expect(await rush(limits, 20, 'b')).toHaveLength(10)
-    expect(await rush([other], 20, 'a')).toHaveLength(10)
-  })
-
-  it('has the seats of a process that died back when their lease has passed, and not before', async () => {
-    const { clock, limits } = await processes(2)
-    expect(await rush([limits[0]!], 10)).toHaveLength(10)
-    clock.time += 29_999
-    expect(await rush([limits[1]!], 10)).toHaveLength(0)
-    clock.time += 1
-    expect(await rush([limits[1]!], 10)).toHaveLength(10)
-  })
-
-  it('renews the seat of a long request as often as it takes', async () => {
-    const { clock, limits } = await processes(2, { max: 1 })
-    const [seat] = await rush([limits[0]!], 1)
-    for (let n = 0; n < 20; n++) {
-      clock.time += 11_000
-      await limits[0]!.renew()
-      expect(await rush([limits[1]!], 2)).toHaveLength(0)
-    }
-    expect(seat!.signal.aborted).toBe(false)
-    await seat!.release()
-    expect(await rush([limits[1]!], 2)).toHaveLength(1)
-  })
-
-  it('neither renews nor gives back a seat that is another process’s by now, and says that it was lost', async () => {
-    const { clock, limits } = await processes(3, { max: 1 })
-    const lost: unknown[] = []
-    const stop = leaseLost.subscribe(({ data }) => lost.push(data))
-    const [slept] = await rush([limits[0]!], 1)
+    const store = createMemoryStore({ clock })
+    const options = { clock, max: 1, wait: { queue: 1, timeout: 0.3 } }
+    const [sleeps, owns] = [limitOn(store, options), limitOn(store, options)]
+    const [slept] = await rush([sleeps], 1)
+    const wait = sleeps.acquire('k')
+    await new Promise(setImmediate)
     clock.time += 30_000
-    const [owner] = await rush([limits[1]!], 1)
-    await limits[0]!.renew()
-    expect(slept!.signal.aborted).toBe(true)
-    expect(lost).toEqual([{ limiter: 'concurrency' }])
-    await slept!.release()
-    expect(await rush([limits[2]!], 5)).toHaveLength(0)
-    await owner!.release()
-    expect(await rush([limits[2]!], 5)).toHaveLength(1)
-    stop()
-  })
-
-  it('gives back nothing of another process either when it was never told that its own seat was lost', async () => {
-    const { clock, limits } = await processes(3, { max: 1 })
-    const [slept] = await rush([limits[0]!], 1)
-    clock.time += 30_000
-    await rush([limits[1]!], 1)
-    await slept!.release()
-    expect(await rush([limits[2]!], 5)).toHaveLength(0)
-  })
-
-  it('hands nobody a seat that is another process’s by now', async () => {
-    const { clock, limits } = await processes(2, { max: 1, wait: { queue: 1, timeout: 0.3 } })
-    const [slept] = await rush([limits[0]!], 1)
-    const wait = limits[0]!.acquire('k')
-    await new Promise((done) => setTimeout(done, 20))
-    clock.time += 30_000
-    await rush([limits[1]!], 1)
+    expect(await rush([owns], 1)).toHaveLength(1)
     await slept!.release()
     expect(await wait).toMatchObject({ acquired: false, reason: { code: 'rate_limit.wait_timeout' } })
   })
 
-  it('goes on in its seat after it slept, where nobody sat down meanwhile', async () => {
-    const { clock, limits } = await processes(2, { max: 1 })
-    const [slept] = await rush([limits[0]!], 1)
-    clock.time += 60_000
-    await limits[0]!.renew()
-    expect(slept!.signal.aborted).toBe(false)
-    expect(await rush([limits[1]!], 5)).toHaveLength(0)
-  })
-
-  it('leaves no seat behind when a renewal and the end of the work cross', async () => {
-    const { clock, limits } = await processes(2)
-    for (let round = 0; round < 10; round++) {
-      const seats = await rush([limits[0]!], 10)
-      expect(seats).toHaveLength(10)
-      clock.time += 15_000
-      await Promise.all([limits[0]!.renew(), ...seats.map((seat) => seat.release())])
-      expect(await rush([limits[1]!], 10)).toHaveLength(10)
-      clock.time += 30_000
-    }
-  })
-
-  it('keeps keys out of the store', async () => {
-    const { stores, limits } = await processes(1)
-    await limits[0]!.acquire('ada@acme.test')
-    const ids: string[] = []
-    const seen = stores[0].collection({ name: 'rate_limit.seats', indexes: ['subject'] })
-    for await (const { id, value } of seen.find('subject', `concurrency:${keyDigest(secret)('ada@acme.test')}`))
-      ids.push(`${id} ${value}`)
-    expect(ids).toHaveLength(1)
-    expect(ids[0]).not.toContain('ada')
-  })
-})
-
-describe('the leases of a process', () => {
   it('are renewed by a timer, and the timer ends with them', async () => {
     const store = createMemoryStore()
     const limit = limitOn(store, { lease: 1, max: 1 })

@@ -171,6 +171,25 @@ describe('a key that is known to be exhausted', () => {
     expect(await ask(['k'], five, 2)).toMatchObject({ known: false, verdict: { allowed: true } })
   })
 
+  it('is told of no time that is too early because less passed meanwhile, also where the answer to that came in first', async () => {
+    const five = scopePolicies('five', [{ name: 'p', quota: 5, window: 60 }])
+    for (const late of [false, true]) {
+      const { ask, server, store, there } = remote()
+      await ask(['k'], five, 3)
+      const wait = held()
+      if (late) server.returns = wait.until
+      const refused = store.consume(['k'], five, 3)
+      server.returns = undefined
+      if (!late) await refused
+      expect((await ask(['k'], five, 2)).verdict.allowed).toBe(true)
+      wait.release()
+      expect((await refused).results[0]?.retryAt).toBe(there.time + 12_000)
+      const { verdict } = await ask(['k'], five, 3)
+      expect(verdict.results[0]?.retryAt).toBe(there.time + 36_000)
+      expect(await ask(['k'], five, 3)).toMatchObject({ known: true, verdict: { results: [{ retryAt: there.time + 36_000 }] } })
+    }
+  })
+
   it('that owes more than there is refuses a check that costs nothing, and is asked each time', async () => {
     const { ask, store } = remote()
     await store.adjust(['k'], policies, 5)

@@ -21,7 +21,7 @@ class Loader {
   #heard = (): void => {}
 
   constructor(socket: string) {
-    this.process = spawn(process.execPath, [join(import.meta.dirname, 'leased-quota-child.mjs'), socket], {
+    this.process = spawn(process.execPath, [join(import.meta.dirname, 'child.mjs'), 'leased-quota-child', socket], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.ended = once(this.process, 'close')

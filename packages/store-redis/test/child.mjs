@@ -13,6 +13,7 @@ const vite = await createViteServer({
   ssr: { resolve: { conditions } },
   optimizeDeps: { noDiscovery: true },
 })
-const { child } = await vite.ssrLoadModule('/test/leased-quota-child.ts')
-await child.run(process.argv[2])
+const [module, ...parameters] = process.argv.slice(2)
+const { child } = await vite.ssrLoadModule(`/test/${module}.ts`)
+await child.run(...parameters)
 await vite.close()

@@ -1,11 +1,4 @@
-import { type Clock, type Collection, createMemoryStore, type Json, type Store } from '@portcullis/core'
-
-/** A kind of store, as tests that hold on all of them see it. */
-export interface LeasingStore {
-  readonly title: string
-  /** So many stores on the same data: as many processes. */
-  open(clock: Clock, count: number): Promise<readonly [Store, ...Store[]]>
-}
+import type { Collection, Json, Store } from '@portcullis/core'
 
 /** The verbs that answer with a promise. */
 export type Verb = Exclude<keyof Collection<Json>, 'find'>
@@ -35,26 +28,3 @@ export function around(inner: Store, step: (verb: Verb | 'find') => unknown): St
     },
   }
 }
-
-/** A few turns of the event loop, so that callers get in each other's way in ever other orders. */
-async function network(): Promise<void> {
-  for (let turns = Math.floor(Math.random() * 4); turns > 0; turns--) await new Promise(setImmediate)
-}
-
-export const leasingStores: readonly LeasingStore[] = [
-  {
-    title: 'in memory',
-    async open(clock, count) {
-      const store = createMemoryStore({ clock })
-      return [store, ...Array<Store>(count - 1).fill(store)]
-    },
-  },
-  {
-    title: 'behind a network',
-    async open(clock, count) {
-      const store = createMemoryStore({ clock })
-      const late = (): Store => around(store, network)
-      return [late(), ...Array.from({ length: count - 1 }, late)]
-    },
-  },
-]
