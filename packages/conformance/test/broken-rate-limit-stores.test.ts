@@ -1,4 +1,5 @@
 import type { RateLimitResult, RateLimitVerdict, ScopedPolicy } from '@portcullis/rate-limit'
+import { type GcraMeter, lets } from '@portcullis/rate-limit/store'
 import { describe, expect, it } from 'vitest'
 import { adjusting } from '../src/rate-limit-adjusting.ts'
 import { charging } from '../src/rate-limit-charging.ts'
@@ -7,16 +8,26 @@ import { checkAgainstMemory } from '../src/rate-limit-model.ts'
 import { races } from '../src/rate-limit-races.ts'
 import { openRateLimitContext, type RateLimitStoreUnderTest } from '../src/rate-limit-subject.ts'
 import { backwards, time } from '../src/rate-limit-time.ts'
+import { windows, windowsSetBack } from '../src/rate-limit-windows.ts'
 import { manualClock } from '../src/store.ts'
-import { KitStore, type Look } from './kit-rate-limit-store.ts'
-
-type Kind = typeof KitStore
+import {
+  type Defect,
+  type GcraLook,
+  isLog,
+  type Kept,
+  type Kind,
+  KitStore,
+  type Look,
+  nothingKept,
+  overriding,
+} from './kit-rate-limit-store.ts'
+import { LOG_DEFECTS } from './rate-limit-log-defects.ts'
 
 /** Longer than any row takes here: it waits for ever. */
 const PATIENCE = 3000
 
 /** Each is a mistake that a backend could make, and a row of the suite that finds it. */
-const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
+const DEFECTS: readonly Defect[] = [
   [
     'it checks, then charges',
     'of 1,000 checks at once against a limit of 10, exactly 10 pass',
@@ -29,14 +40,16 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'a first charge is a race like any other',
     class extends KitStore {
       override between = (looks: readonly Look[]) =>
-        looks.some(({ bucket }) => !this.kept.has(bucket)) ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined
+        looks.some(({ bucket }) => !this.kept.arrivals.has(bucket))
+          ? new Promise<void>((resolve) => setImmediate(resolve))
+          : undefined
     },
   ],
   ['a refusal is charged', 'a refusal moves nothing', overriding({ charge: (_look, cost) => cost })],
   [
     'what another policy refuses is charged',
     'what one policy refuses is charged to none',
-    overriding({ charge: ({ lead, gcra }, cost) => (lead + cost * gcra.increment <= gcra.tolerance ? cost : 0) }),
+    overriding({ charge: (look, cost, allowed, now) => (allowed || (!isLog(look) && lets(look, now, cost)) ? cost : 0) }),
   ],
   ['the cost is ignored', 'a cost is charged whole', overriding({ charge: (_look, _cost, allowed) => (allowed ? 1 : 0) })],
   ['asking is charged', 'a cost of 0 asks', overriding({ charge: (_look, cost, allowed) => (allowed ? Math.max(1, cost) : 0) })],
@@ -60,10 +73,11 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     class extends KitStore {
       override look(keys: readonly string[], policies: readonly ScopedPolicy[], now: number): Look[] {
         return super.look(keys, policies, now).map((look, i) => {
+          if (isLog(look)) return look
           const { quota, window, burst } = policies[i]!
           const increment = (window / quota) * 1000
-          const numbers = { scale: 1, increment, tolerance: increment * burst }
-          return { ...look, gcra: numbers, lead: this.lead(look.bucket, numbers, now) }
+          const meter = { kind: 'gcra', scale: 1, increment, tolerance: increment * burst } as const
+          return { ...look, meter, lead: this.lead(look.bucket, meter, now) }
         })
       }
     },
@@ -72,8 +86,8 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'time is a whole number of milliseconds',
     'seven a second, paced',
     overriding({
-      write({ bucket, gcra: { scale } }, lead, now) {
-        this.kept.set(bucket, [now + Math.ceil(lead / scale), 0])
+      write({ bucket, meter: { scale } }, lead, now) {
+        this.kept.arrivals.set(bucket, [now + Math.ceil(lead / scale), 0])
       },
     }),
   ],
@@ -98,7 +112,7 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'time that goes backwards',
     overriding({
       lead(bucket, { scale, tolerance }, now) {
-        const [ms, ticks] = this.kept.get(bucket) ?? [now, 0]
+        const [ms, ticks] = this.kept.arrivals.get(bucket) ?? [now, 0]
         const lead = (ms - now) * scale + ticks
         // Nobody can be further ahead than a burst: it must be rubbish.
         return lead > tolerance ? 0 : Math.max(0, lead)
@@ -115,9 +129,9 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'more is given back than was taken',
     'never holds more than its burst',
     class extends KitStore {
-      override settled = ({ lead, gcra: { increment } }: Look, units: number) => lead + units * increment
-      override lead(bucket: string, { scale }: Look['gcra'], now: number): number {
-        const [ms, ticks] = this.kept.get(bucket) ?? [now, 0]
+      override settled = ({ lead, meter: { increment } }: GcraLook, units: number) => lead + units * increment
+      override lead(bucket: string, { scale }: GcraMeter, now: number): number {
+        const [ms, ticks] = this.kept.arrivals.get(bucket) ?? [now, 0]
         return (ms - now) * scale + ticks
       }
     },
@@ -126,7 +140,7 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'nothing is charged beyond the limit',
     'what was used beyond the reservation is charged',
     overriding({
-      settled: ({ lead, gcra: { increment, tolerance } }, units) => Math.min(tolerance, Math.max(0, lead + units * increment)),
+      settled: ({ lead, meter: { increment, tolerance } }, units) => Math.min(tolerance, Math.max(0, lead + units * increment)),
     }),
   ],
   [
@@ -137,7 +151,7 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
         const now = this.now()
         const looks = this.look(keys, policies, now)
         await new Promise<void>((resolve) => setImmediate(resolve))
-        for (const look of looks) this.write(look, this.settled(look, units), now)
+        for (const look of looks) this.settle(look, units, now, undefined)
       }
     },
   ],
@@ -155,10 +169,10 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'it counts in fixed windows',
     'at no pace',
     class extends KitStore {
-      override lead(bucket: string, numbers: Look['gcra'], now: number): number {
+      override lead(bucket: string, numbers: GcraMeter, now: number): number {
         const { scale, tolerance } = numbers
         const window = tolerance / scale
-        const [ms] = this.kept.get(bucket) ?? [now, 0]
+        const [ms] = this.kept.arrivals.get(bucket) ?? [now, 0]
         return Math.floor(ms / window) === Math.floor(now / window) ? super.lead(bucket, numbers, now) : 0
       }
     },
@@ -168,16 +182,17 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
     'a burst of many windows',
     class extends KitStore {
       readonly #written = new Map<string, number>()
-      override write(look: Look, lead: number, now: number): void {
+      override write(look: GcraLook, lead: number, now: number): void {
         super.write(look, lead, now)
         this.#written.set(look.bucket, now + look.policy.window * 1000)
       }
-      override lead(bucket: string, numbers: Look['gcra'], now: number): number {
+      override lead(bucket: string, numbers: GcraMeter, now: number): number {
         return (this.#written.get(bucket) ?? 0) <= now ? 0 : super.lead(bucket, numbers, now)
       }
     },
   ],
   ['other numbers are not noticed', 'declared with other numbers', overriding({ declare() {} })],
+  ['another algorithm is no other number', 'declared by another algorithm', overriding({ declare() {} })],
   ['any cost will do', 'a cost that is no whole number', overriding({ checkUnits() {} })],
   ['a missing key is a key', 'a policy without a key', overriding({ key: (given, i) => String(given[i]) })],
   [
@@ -206,20 +221,20 @@ const DEFECTS: readonly (readonly [mistake: string, found: string, Kind])[] = [
 ]
 
 describe('the suite finds a store of rate limits in which', () => {
-  it.each(DEFECTS)('%s', async (_mistake, found, Store) => {
+  it.each([...DEFECTS, ...LOG_DEFECTS])('%s', async (_mistake, found, Store) => {
     expect((await failing(Store)).join('\n')).toContain(found)
   })
 
   it('each connection counts for itself', async () => {
-    const failed = await failing(KitStore, () => new Map())
+    const failed = await failing(KitStore, nothingKept)
     expect(failed.join('\n')).toContain('exactly 10 pass')
     expect(failed.join('\n')).toContain('of 200 guesses at one account')
   })
 
   it('a fraction of a millisecond is lost, by the model alone', async () => {
     const Store = overriding({
-      write({ bucket, gcra: { scale } }, lead, now) {
-        this.kept.set(bucket, [now + Math.floor(lead / scale), 0])
+      write({ bucket, meter: { scale } }, lead, now) {
+        this.kept.arrivals.set(bucket, [now + Math.floor(lead / scale), 0])
       },
     })
     await expect(checkAgainstMemory(openRateLimitContext(subject(Store)), 200)).rejects.toThrow(/Property failed/)
@@ -232,9 +247,18 @@ describe('the suite finds a store of rate limits in which', () => {
 })
 
 /** Runs every row. @returns the titles of those that fail */
-async function failing(Store: Kind, kept?: () => KitStore['kept']): Promise<string[]> {
+async function failing(Store: Kind, kept?: () => Kept): Promise<string[]> {
   const failed: string[] = []
-  for (const { title, check } of [...charging, ...time, ...backwards, ...adjusting, ...keys, ...races]) {
+  for (const { title, check } of [
+    ...charging,
+    ...time,
+    ...windows,
+    ...backwards,
+    ...windowsSetBack,
+    ...adjusting,
+    ...keys,
+    ...races,
+  ]) {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error('it waits for ever')), PATIENCE)
@@ -245,24 +269,17 @@ async function failing(Store: Kind, kept?: () => KitStore['kept']): Promise<stri
   return failed
 }
 
-function subject(Store: Kind, kept?: () => KitStore['kept']): RateLimitStoreUnderTest {
+function subject(Store: Kind, kept?: () => Kept): RateLimitStoreUnderTest {
   const clock = manualClock()
   const store = new Store(clock)
   const peers = [1, 2].map(() => new Store(clock, kept?.() ?? store.kept))
   return { store, peers, ...clock, close: async () => {} }
 }
 
-/** A store with some of its parts made otherwise. */
-function overriding(parts: Partial<KitStore> & ThisType<KitStore>): Kind {
-  const Store = class extends KitStore {}
-  Object.assign(Store.prototype, parts)
-  return Store
-}
-
 /** A store whose verdicts say something else. */
 function results(change: (result: RateLimitResult, at: number, allowed: boolean) => Partial<RateLimitResult>): Kind {
   return class extends KitStore {
-    override answer(looks: readonly Look[], now: number, cost: number): RateLimitVerdict {
+    override answer(looks: Parameters<KitStore['answer']>[0], now: number, cost: number): RateLimitVerdict {
       const verdict = super.answer(looks, now, cost)
       return { ...verdict, results: verdict.results.map((result) => ({ ...result, ...change(result, now, verdict.allowed) })) }
     }

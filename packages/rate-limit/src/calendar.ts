@@ -56,9 +56,15 @@ export class Calendar {
 
   /** An hour by the clock on the wall: where an offset is not of whole hours, neither are its beginnings in UTC. */
   #hour(at: number): Period {
+    const start = this.#hourOf(at)
+    // Where a clock was set by half an hour since (Lord Howe Island), what is left of the hour begins with that.
+    const before = this.#hourOf(start)
+    return { from: before === start ? start : before + HOUR, until: start + HOUR }
+  }
+
+  #hourOf(at: number): number {
     const { minute, second } = this.#civil(at)
-    const from = Math.floor(at / 1000) * 1000 - (minute * 60 + second) * 1000
-    return { from, until: from + HOUR }
+    return Math.floor(at / 1000) * 1000 - (minute * 60 + second) * 1000
   }
 
   #days(at: number): Period {

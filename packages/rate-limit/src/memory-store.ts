@@ -13,7 +13,7 @@ import { keyOf, lets, resultOf, verdictOf } from './verdict.ts'
 export interface MemoryRateLimitStoreOptions {
   readonly clock?: Clock
   /**
-   * The most keys that a policy counts at one time, 100,000 by default: some 10 MB. Further keys share one bucket of that policy
+   * The most keys that a policy counts at one time, 100,000 by default: some 10 MB by GCRA, 32 MB and more by the other algorithms. Further keys share one bucket of that policy
    * until others have run out.
    */
   readonly maxKeys?: number

@@ -115,7 +115,12 @@ function numbersOf(policy: Policy): Numbers {
   return { quota, algorithm, window: policy.window, burst }
 }
 
-function calendarOf({ name, period, timeZone = 'UTC', ...rest }: CalendarPolicy): Pick<Numbers, 'period' | 'timeZone' | 'window'> {
+function calendarOf({
+  name,
+  period,
+  timeZone = 'UTC',
+  ...rest
+}: CalendarPolicy): Pick<Numbers, 'period' | 'timeZone' | 'window'> {
   if ('window' in rest) throw invalid(name, 'a calendar has a period, not a window')
   try {
     new Calendar(period, timeZone)

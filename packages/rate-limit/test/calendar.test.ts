@@ -14,6 +14,25 @@ const KNOWN: readonly [what: string, period: CalendarPeriod, zone: string, momen
   ['the day before one that was left out', 'day', 'Pacific/Apia', '2011-12-30T00:00Z', '2011-12-29T10:00Z', '2011-12-30T10:00Z'],
   ['an offset of 5:45', 'day', 'Asia/Kathmandu', '2026-01-01T00:00Z', '2025-12-31T18:15Z', '2026-01-01T18:15Z'],
   ['an hour where the offset is 5:45', 'hour', 'Asia/Kathmandu', '2026-01-01T00:20Z', '2026-01-01T00:15Z', '2026-01-01T01:15Z'],
+  [
+    'an hour of which a half is left',
+    'hour',
+    'Australia/Lord_Howe',
+    '2026-10-03T15:40Z',
+    '2026-10-03T15:30Z',
+    '2026-10-03T16:00Z',
+  ],
+  [
+    'an hour of which a half is there twice',
+    'hour',
+    'Australia/Lord_Howe',
+    '2026-04-04T15:10Z',
+    '2026-04-04T15:00Z',
+    '2026-04-04T15:30Z',
+  ],
+  ['a week with 169 hours', 'week', 'Europe/Berlin', '2026-10-25T12:00Z', '2026-10-18T22:00Z', '2026-10-25T23:00Z'],
+  ['a month with 745 hours', 'month', 'Europe/Berlin', '2026-10-15T00:00Z', '2026-09-30T22:00Z', '2026-10-31T23:00Z'],
+  ['a leap year', 'year', 'UTC', '2028-06-01T00:00Z', '2028-01-01T00:00Z', '2029-01-01T00:00Z'],
   ['a week with 167 hours', 'week', 'Europe/Berlin', '2026-03-29T21:59Z', '2026-03-22T23:00Z', '2026-03-29T22:00Z'],
   ['a month, its last millisecond', 'month', 'UTC', '2028-02-29T23:59:59.999Z', '2028-02-01T00:00Z', '2028-03-01T00:00Z'],
   ['a year', 'year', 'America/New_York', '2026-07-01T00:00Z', '2026-01-01T05:00Z', '2027-01-01T05:00Z'],
@@ -26,6 +45,8 @@ describe('periods of the calendar', () => {
     expect(calendar.at(at(moment))).toEqual({ from: at(from), until: at(until) })
     expect(calendar.at(at(until) - 1)).toEqual({ from: at(from), until: at(until) })
     expect(calendar.at(at(until)).from).toBe(at(until))
+    const [policy] = scopePolicies('t', [{ name: 'p', algorithm: 'calendar', quota: 1, period, timeZone: zone }])
+    expect((at(until) - at(from)) / 1000).toBeLessThanOrEqual(policy!.window)
   })
 
   it('hold the moment that was asked for, follow one another without a gap, and are no longer than is announced', () => {
@@ -36,6 +57,7 @@ describe('periods of the calendar', () => {
       'Asia/Kathmandu',
       'Pacific/Auckland',
       'America/Sao_Paulo',
+      'Australia/Lord_Howe',
     )
     const period = fc.constantFrom<CalendarPeriod>('hour', 'day', 'week', 'month', 'year')
     const moment = fc.integer({ min: at('1990-01-01'), max: at('2090-01-01') })

@@ -64,7 +64,7 @@ describe('limit', () => {
     expect(refuse(guard).status).toBe(429)
   })
 
-  it('answers 429 with the problem type, the policies and nothing cached', () => {
+  it('answers 429 with the problem type, the policies and nothing cached [ASVS 2.4.1]', () => {
     const guard = limit({
       policies: [
         { ...burst, quota: 1 },

@@ -84,6 +84,16 @@ describe('a limit whose store is down', () => {
     }
   })
 
+  it('keeps the pace of its share where little may pass at once', async () => {
+    const { clock, asked, guard } = limiter({ policies: [{ name: 'a', quota: 100, window: 60, burst: 8 }], processes: 4 })
+    asked.down = true
+    expect(await passing(guard, 20)).toBe(2)
+    for (let n = 0; n < 20; n++) {
+      clock.time += 2_400
+      expect(await passing(guard, 2)).toBe(1)
+    }
+  })
+
   it.each([
     ['strict', 60_000],
     ['fixed', 60_000],

@@ -67,7 +67,7 @@ function mostWithin(admitted: readonly { at: number; cost: number }[], ms: numbe
 }
 
 describe('windows, over adversarial sequences', () => {
-  it('strict: never more than the quota in any window, wherever it begins', () => {
+  it('strict: never more than the quota in any window, wherever it begins [ASVS 2.4.1]', () => {
     fc.assert(
       fc.property(windowed('strict'), sequence, (p, steps) => {
         const { admitted } = admittedIn(p, steps)
@@ -77,11 +77,11 @@ describe('windows, over adversarial sequences', () => {
     )
   })
 
-  it('fixed and sliding: never more than twice the quota in any window', () => {
+  it('fixed and sliding: never twice the quota in any window', () => {
     fc.assert(
       fc.property(windowed('fixed', 'sliding'), sequence, (p, steps) => {
         const { admitted } = admittedIn(p, steps)
-        expect(mostWithin(admitted, Math.round(p.window * 1000))).toBeLessThanOrEqual(2 * p.quota)
+        expect(mostWithin(admitted, Math.round(p.window * 1000))).toBeLessThan(2 * p.quota)
       }),
       RUNS,
     )
@@ -308,26 +308,5 @@ describe('what clients are told', () => {
     time.time += 10_000
     expect(await ask()).toEqual(['2', '0', `${start + 70}`])
     expect(await ask()).toEqual(['2', '0', `${start + 60}`])
-  })
-})
-
-describe('memory', () => {
-  it('has a bound: keys of a strict limit, each with a thousand units at a thousand moments, are kept as few entries, and pass no more', () => {
-    const clock = manualClock()
-    const store = createMemoryRateLimitStore({ clock, maxKeys: 20 })
-    const policies = scopePolicies('t', [{ name: 'p', algorithm: 'strict', quota: 1000, window: 3600 }])
-    const passed = new Map<string, number>()
-    for (let n = 0; n < 1200; n++) {
-      for (let k = 0; k < 20; k++) {
-        const key = `k${k}`
-        if (store.consume([key], policies, 1).allowed) passed.set(key, (passed.get(key) ?? 0) + 1)
-      }
-      clock.time += 1
-    }
-    expect(new Set(passed.values())).toEqual(new Set([1000]))
-    expect(store.size).toBe(20)
-    // What was put together stays as long as its newest: an hour after the last, all is free.
-    clock.time += 3_600_000
-    expect(store.consume(['k0'], policies, 1000).allowed).toBe(true)
   })
 })
