@@ -65,7 +65,7 @@ describe('calls', () => {
         return next ?? [keys.length, 1_800_000_000_000, ...keys.map(() => 0)]
       },
     }
-    return { calls, limits: createRedisRateLimitStore({ client, secret }) }
+    return { calls, limits: createRedisRateLimitStore({ client, secret, timeout: 10_000 }) }
   }
 
   it('a check alone does not wait for the end of the tick', async () => {
