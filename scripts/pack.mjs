@@ -46,7 +46,7 @@ export function contentFaults({ folder, files, manifest }) {
     if (!inside.has(file)) faults.push(`${file} is missing`)
   }
   for (const file of files) {
-    const expected = /^(?:(?:dist|src)\/.*|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file)
+    const expected = /^(?:(?:dist|src)\/.*|docs\/[\w-]+\.svg|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file)
     if (!expected || /\.test\.|\.tsbuildinfo$|(?:^|\/)(?:test|node_modules)\//.test(file))
       faults.push(`${file} does not belong in it`)
   }
