@@ -1,10 +1,10 @@
-import { KeyIndex, NONE, OVERFLOW } from './key-index.ts'
+import { KeyIndex, NONE, OVERFLOW, type Slots } from './key-index.ts'
 import type { GcraMeter } from './meter.ts'
 import type { ScopedPolicy } from './policy.ts'
 import type { Bucket, Table } from './table.ts'
 
 /** The buckets of one GCRA policy in this process: a number a slot. Times are ticks since the store's origin. */
-export class BucketTable implements Table {
+export class BucketTable implements Table, Slots {
   readonly policy: ScopedPolicy
   readonly meter: GcraMeter
   readonly #maxKeys: number
@@ -16,13 +16,7 @@ export class BucketTable implements Table {
     this.policy = policy
     this.meter = meter
     this.#maxKeys = maxKeys
-    this.#index = new KeyIndex(maxKeys, {
-      isOver: (slot, ticks) => this.arrival(slot) <= ticks,
-      free: (slot, next) => {
-        this.#arrivals[slot] = next
-      },
-      nextFree: (slot) => this.#arrivals[slot] ?? NONE,
-    })
+    this.#index = new KeyIndex(maxKeys, this)
   }
 
   get size(): number {
@@ -70,6 +64,18 @@ export class BucketTable implements Table {
     const own = slot === NONE ? this.#index.add(key) : slot
     if (own >= this.#arrivals.length) this.#grow(own)
     this.#arrivals[own] = ticks
+  }
+
+  isOver(slot: number, ticks: number): boolean {
+    return this.arrival(slot) <= ticks
+  }
+
+  free(slot: number, next: number): void {
+    this.#arrivals[slot] = next
+  }
+
+  nextFree(slot: number): number {
+    return this.#arrivals[slot] ?? NONE
   }
 
   #grow(slot: number): void {

@@ -1,4 +1,4 @@
-import { KeyIndex, NONE, OVERFLOW } from './key-index.ts'
+import { KeyIndex, NONE, OVERFLOW, type Slots } from './key-index.ts'
 import type { LogMeter } from './meter.ts'
 import type { ScopedPolicy } from './policy.ts'
 import type { RateLimitResult } from './store.ts'
@@ -13,7 +13,7 @@ const ENTRIES_A_KEY = 4
  * The buckets of one policy by windows in this process: a log a slot. Entries are bounded as keys are: where a strict limit has too many,
  * a key's newest takes in what is charged, and stays as long as that: too much is refused then, never too little.
  */
-export class LogTable implements Table {
+export class LogTable implements Table, Slots {
   readonly policy: ScopedPolicy
   readonly #meter: LogMeter
   readonly #origin: number
@@ -30,14 +30,7 @@ export class LogTable implements Table {
     this.#meter = meter
     this.#origin = origin
     this.#mostEntries = ENTRIES_A_KEY * maxKeys
-    this.#index = new KeyIndex(maxKeys, {
-      isOver: (slot, now) => this.#isOver(this.#logs[slot] ?? [], now),
-      free: (slot, next) => {
-        this.#put(slot, [])
-        this.#nextFree[slot] = next
-      },
-      nextFree: (slot) => this.#nextFree[slot] ?? NONE,
-    })
+    this.#index = new KeyIndex(maxKeys, this)
   }
 
   get size(): number {
@@ -69,11 +62,20 @@ export class LogTable implements Table {
     return { now: at, period: this.#meter.calendar?.at(at) }
   }
 
-  #isOver(log: readonly Entry[], now: number): boolean {
-    const last = log.at(-1)
+  isOver(slot: number, now: number): boolean {
+    const last = this.#logs[slot]?.at(-1)
     if (last === undefined) return true
     const { now: at, period } = this.#moment(now)
     return period === undefined ? last.start + this.#meter.life <= at : last.start < period.from
+  }
+
+  free(slot: number, next: number): void {
+    this.#put(slot, [])
+    this.#nextFree[slot] = next
+  }
+
+  nextFree(slot: number): number {
+    return this.#nextFree[slot] ?? NONE
   }
 
   #bounded(log: readonly Entry[], before: number): readonly Entry[] {
