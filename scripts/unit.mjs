@@ -13,7 +13,10 @@ const { PATH = '' } = process.env
 const env = { ...process.env, PATH: `${path.dirname(process.execPath)}${path.delimiter}${PATH}` }
 /** @type {import('./results.mjs').Results[]} */
 const all = []
-const waiting = workspaces('packages').filter(({ manifest }) => manifest.scripts?.['test'] !== undefined)
+const tested = workspaces('packages').filter(({ manifest }) => manifest.scripts?.['test'] !== undefined)
+// Stores wait for their servers, and take longest: begun last, they would run alone.
+const isStore = (/** @type {{ short: string }} */ { short }) => short.startsWith('store-')
+const waiting = [...tested.filter(isStore), ...tested.filter((workspace) => !isStore(workspace))]
 
 /** One package after the other, from what is waiting. */
 async function work() {
