@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import type { Clock } from '@portcullis/core'
 import { RateLimitError } from './errors.ts'
 import { ExhaustedTable } from './exhausted-table.ts'
 import { requireSameNumbers, type ScopedPolicy } from './policy.ts'
+import { shortKey } from './short-key.ts'
 import type { RateLimitResult, RateLimitStore, RateLimitVerdict } from './store.ts'
 
 /** Options of {@link rememberExhausted}. */
@@ -30,8 +30,6 @@ interface Memory {
   readonly answered: number
 }
 
-/** A digest is longer than any key that is kept as it is: none can be made to equal one. */
-const LONGEST_KEY = 64
 const MONOTONIC: Clock = { now: () => performance.now() }
 
 /**
@@ -153,7 +151,7 @@ function refusal(memories: readonly Memory[], now: number): RateLimitVerdict {
 }
 
 function bucketOf({ scope }: ScopedPolicy, key: string): string {
-  return `${scope} ${key.length > LONGEST_KEY ? hash('sha256', Buffer.from(key, 'utf16le'), 'hex') : key}`
+  return `${scope} ${shortKey(key)}`
 }
 
 function invalid(why: string): RateLimitError {

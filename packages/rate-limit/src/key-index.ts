@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { LONGEST_KEY, shortKey } from './short-key.ts'
 
 /** Slots looked at for a new key: while there is room, and when there is none. */
 const SWEEP = 4
@@ -9,9 +9,6 @@ export const NONE = -1
 
 /** The slot of all keys that came when the table was full of live ones. */
 export const OVERFLOW = -2
-
-/** Keys longer than this are kept as their digest, so that an entry's size has a bound. */
-const LONGEST_KEY = 64
 
 /** What a slot of a {@link KeyIndex} holds, kept by whoever has the index. */
 export interface Slots {
@@ -47,13 +44,13 @@ export class KeyIndex {
 
   /** The key's slot; {@link NONE} for a new key that can have one, {@link OVERFLOW} for one that can't. */
   locate(key: string, time: number): number {
-    return this.#slots.get(key.length > LONGEST_KEY ? digest(key) : key) ?? (this.#makeRoom(time) ? NONE : OVERFLOW)
+    return this.#slots.get(shortKey(key)) ?? (this.#makeRoom(time) ? NONE : OVERFLOW)
   }
 
   /** A slot for a key that has none. */
   add(key: string): number {
     const slot = this.#takeSlot()
-    this.#slots.set(key.length > LONGEST_KEY ? digest(key) : compact(key), slot)
+    this.#slots.set(key.length > LONGEST_KEY ? shortKey(key) : compact(key), slot)
     return slot
   }
 
@@ -92,9 +89,4 @@ export class KeyIndex {
 function compact(key: string): string {
   const copy = Buffer.from(key, 'latin1').toString('latin1')
   return copy === key ? copy : Buffer.from(key, 'utf16le').toString('utf16le')
-}
-
-// 65 characters: no key that is kept as it is can be made to equal a digest.
-function digest(key: string): string {
-  return `#${hash('sha256', Buffer.from(key, 'utf16le'), 'hex')}`
 }

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Clock } from '@portcullis/core'
 import { RateLimitError } from './errors.ts'
 import { whenAnswered } from './leased-quota-answer.ts'
@@ -6,6 +5,7 @@ import { type LeaseTerms, QuotaLease } from './leased-quota-lease.ts'
 import { type LeaseGroup, LeasePlans } from './leased-quota-plan.ts'
 import { LeaseTable } from './leased-quota-table.ts'
 import { checkCost, type ScopedPolicy } from './policy.ts'
+import { shortKey } from './short-key.ts'
 import type { RateLimitStore } from './store.ts'
 
 /** Options of {@link leaseQuota}. */
@@ -24,8 +24,6 @@ export interface LeaseQuotaOptions {
   readonly clock?: Clock
 }
 
-/** A digest is longer than any key that is kept as it is: none can be made to equal one. */
-const LONGEST_KEY = 64
 const SCOPE = /^[A-Za-z0-9._:-]+$/
 const MONOTONIC: Clock = { now: () => performance.now() }
 
@@ -149,7 +147,7 @@ function commonKey(keys: readonly string[], policies: readonly ScopedPolicy[]): 
 }
 
 function nameOf({ id }: LeaseGroup, key: string): string {
-  return `${id} ${key.length > LONGEST_KEY ? hash('sha256', Buffer.from(key, 'utf16le'), 'hex') : key}`
+  return `${id} ${shortKey(key)}`
 }
 
 function checkWhole(name: string, value: number, most: number): void {
